@@ -1,0 +1,86 @@
+"""Connection settings as the clients want them: aiokafka's keywords, Faust's credentials, one TLS context for both."""
+
+import ssl
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from pydantic import SecretStr
+
+from docaxis.domain.errors import UsageError
+from docaxis.settings import KafkaSettings
+
+if TYPE_CHECKING:  # only its types: importing Faust takes a second that most commands need not pay
+    from faust.auth import Credentials
+
+
+def client_kwargs(kafka: KafkaSettings) -> dict[str, Any]:
+    """Return the keywords that AIOKafkaConsumer, AIOKafkaProducer and AIOKafkaAdminClient all take.
+
+    Raises UsageError when no address is known or a certificate file cannot be used.
+    """
+    from docaxis.kafka.offset_fetch import mend  # aiokafka: whoever asks for this is about to need it, others are not
+
+    mend()
+    if not kafka.bootstrap_servers:
+        raise UsageError(
+            "No Kafka address is known",
+            next_step="start one with `docaxis broker up`, or name yours with --bootstrap-servers host:port",
+        )
+    kwargs: dict[str, Any] = {
+        "bootstrap_servers": kafka.bootstrap_servers,
+        "security_protocol": kafka.security_protocol,
+        "request_timeout_ms": kafka.request_timeout_ms,
+    }
+    if kafka.security_protocol in ("SSL", "SASL_SSL"):
+        kwargs["ssl_context"] = ssl_context(kafka)
+    if kafka.security_protocol.startswith("SASL"):
+        kwargs["sasl_mechanism"] = kafka.sasl_mechanism
+        kwargs["sasl_plain_username"] = kafka.sasl_username
+        kwargs["sasl_plain_password"] = _plain(kafka.sasl_password)
+    return kwargs
+
+
+def faust_credentials(kafka: KafkaSettings) -> "Credentials | None":
+    """Return what a Faust app takes as `broker_credentials`; None for a plain connection."""
+    from faust.auth import SASLCredentials, SSLCredentials
+
+    match kafka.security_protocol:
+        case "PLAINTEXT":
+            return None
+        case "SSL":
+            return SSLCredentials(ssl_context(kafka))
+        case protocol:
+            return SASLCredentials(
+                username=kafka.sasl_username,
+                password=_plain(kafka.sasl_password),
+                mechanism=kafka.sasl_mechanism,
+                ssl_context=ssl_context(kafka) if protocol == "SASL_SSL" else None,
+            )
+
+
+@cache  # the settings are frozen, and reading certificates for every client would only slow the start
+def ssl_context(kafka: KafkaSettings) -> ssl.SSLContext:
+    """Build the TLS context that the settings describe; raises UsageError naming the file at fault."""
+    try:
+        context = ssl.create_default_context(cafile=kafka.ssl_cafile)
+    except OSError as error:  # ssl.SSLError is one too
+        raise UsageError(
+            f"kafka.ssl_cafile {kafka.ssl_cafile} cannot be used: {error}",
+            next_step="give a readable file of certificates in PEM form",
+        ) from error
+    context.check_hostname = kafka.ssl_check_hostname
+    if kafka.ssl_certfile is None:
+        return context
+    try:
+        # An empty password instead of None: OpenSSL would ask for it on the terminal, and a service would hang.
+        context.load_cert_chain(kafka.ssl_certfile, kafka.ssl_keyfile, password=_plain(kafka.ssl_key_password) or "")
+    except OSError as error:
+        raise UsageError(
+            f"kafka.ssl_certfile {kafka.ssl_certfile} with ssl_keyfile {kafka.ssl_keyfile} cannot be used: {error}",
+            next_step="check both files (PEM) and kafka.ssl_key_password",
+        ) from error
+    return context
+
+
+def _plain(secret: SecretStr | None) -> str | None:
+    return None if secret is None else secret.get_secret_value()

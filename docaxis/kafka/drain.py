@@ -1,0 +1,33 @@
+"""Whether a topic has been read to its end, as read_committed readers see it.
+
+Transaction markers and aborted records occupy offsets, so "end minus position" says nothing about what is left to
+read. The honest answer comes from a reader that starts at the position and sees whether any record comes before the
+last stable offset.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+
+async def count_unread(client: Mapping[str, Any], positions: Mapping[TopicPartition, int]) -> int:
+    """Return how many committed records lie at or after the given positions."""
+    if not positions:
+        return 0
+    reader = AIOKafkaConsumer(**client, isolation_level="read_committed", enable_auto_commit=False)
+    await reader.start()
+    unread = 0
+    try:
+        reader.assign(list(positions))
+        ends = await reader.end_offsets(list(positions))
+        for tp, position in positions.items():
+            reader.seek(tp, position)
+        behind = {tp for tp, end in ends.items() if positions[tp] < end}
+        while behind:
+            fetched = await reader.getmany(*behind, timeout_ms=200)
+            unread += sum(len(records) for records in fetched.values())
+            behind = {tp for tp in behind if await reader.position(tp) < ends[tp]}
+    finally:
+        await reader.stop()
+    return unread

@@ -1,0 +1,1 @@
+"""What is measured, judged and shown: histograms, readings, metrics, verdicts, pages and reports."""

@@ -1,0 +1,58 @@
+"""The feed: reads the readings topic and keeps the whole picture up to date."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from docaxis.kafka.topics import Topics
+from monitor.reading import Readings, decode_reading
+
+log = logging.getLogger(__name__)
+
+
+class Feed:
+    """Follows the readings of all workers; `readings` is what they add up to now."""
+
+    def __init__(self, client: Mapping[str, Any], topics: Topics, partitions: int) -> None:
+        self._client = client
+        self._tps = [TopicPartition(topics.readings, number) for number in range(partitions)]
+        self.readings = Readings()
+        self.unreadable = 0
+        self.changed = asyncio.Event()
+
+    async def follow(self, stop: asyncio.Event) -> None:
+        """Read from the beginning, then whatever comes, until told to stop; goes on after a failure of the broker."""
+        while not stop.is_set():
+            try:
+                await self._follow(stop)
+            except KafkaError as error:
+                log.warning("readings are read anew after %s", error)
+                await asyncio.sleep(0.5)
+
+    async def _follow(self, stop: asyncio.Event) -> None:
+        reader = AIOKafkaConsumer(
+            **self._client, isolation_level="read_committed", enable_auto_commit=False, auto_offset_reset="earliest"
+        )
+        await reader.start()
+        try:
+            reader.assign(self._tps)
+            await reader.seek_to_beginning()
+            while not stop.is_set():
+                for records in (await reader.getmany(timeout_ms=200)).values():
+                    for record in records:
+                        self._read(record.value)
+        finally:
+            await reader.stop()
+
+    def _read(self, value: bytes | None) -> None:
+        try:
+            self.readings.put(decode_reading(value or b""))
+            self.changed.set()
+        except msgspec.MsgspecError as error:
+            self.unreadable += 1
+            log.debug("unreadable reading: %s", error)

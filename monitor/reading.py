@@ -1,0 +1,244 @@
+"""Readings: the workers' totals, small and mergeable. Whoever needs the whole picture sums them.
+
+A reading is the cumulative total of one (run, topic, partition) up to an offset: a reader keeps the highest offset of
+each, a restarted worker goes on from its own, and nothing is counted twice. `Tally` is the same thing as it is counted.
+Ledger readings (topic name LEDGER) carry the audit's counts instead; what senders did with their arrivals comes as
+ARRIVALS readings, one a fleet and partition; how far the workers have read comes as POSITIONS readings, of no run.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from monitor.histogram import Histogram, HistogramRows
+
+Int64s = npt.NDArray[np.int64]
+
+#: Names in a reading's `topic` that are no event topic.
+LEDGER, ARRIVALS, POSITIONS = "ledger", "arrivals", "positions"
+
+#: Numbers an agency code.
+IndexOf = Callable[[str], int]
+
+DAY_MS = 86_400_000
+VIETNAM_MS = 7 * 3_600_000  # UTC+7, no daylight saving
+
+
+class Reading(msgspec.Struct, frozen=True, tag_field="kind", tag="reading", omit_defaults=True):
+    """A total as it is written to the readings topic; see `Tally` for the parts."""
+
+    version: int
+    run: str
+    topic: str  # without the prefix: sent, delivered, status, refused, ledger, arrivals
+    partition: int
+    offset: int  # the first record that is not counted
+    at_us: int
+    source: str = ""  # the fleet, where several of them report on one partition
+    counts: dict[str, int] = {}
+    agencies: dict[str, dict[str, int]] = {}  # agency code -> count
+    days: dict[str, dict[int, int]] = {}  # days since the epoch in Vietnam -> count
+    stages: dict[str, list[int]] = {}  # stage -> sparse histogram
+    latencies: dict[str, dict[str, list[int]]] = {}  # breakdown -> row -> sparse histogram of delivery latency
+    spans: dict[str, tuple[int, int]] = {}  # name -> first and last instant
+
+
+decode_reading = msgspec.json.Decoder(Reading).decode
+
+
+def encode_reading(reading: Reading) -> tuple[bytes, bytes]:
+    """Return key and value of a reading's record: compaction keeps the newest of each key."""
+    identity = f"{reading.run}|{reading.topic}|{reading.partition}|{reading.source}"
+    return identity.encode(), msgspec.json.encode(reading)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Running totals of one run's events in one partition of one topic."""
+
+    counts: defaultdict[str, int] = field(default_factory=lambda: defaultdict(int))
+    agencies: dict[str, Int64s] = field(default_factory=dict)  # name -> count by agency number
+    days: dict[str, dict[int, int]] = field(default_factory=dict)
+    stages: dict[str, Histogram] = field(default_factory=dict)
+    latencies: dict[str, HistogramRows] = field(default_factory=dict)  # breakdown -> a histogram a row
+    spans: dict[str, tuple[int, int]] = field(default_factory=dict)  # name -> first and last instant
+
+    def count_agencies(self, name: str, indices: Int64s) -> None:
+        """Add one to each agency numbered in `indices`."""
+        added = np.bincount(indices)
+        known = self._agency_row(name, len(added))
+        known[: len(added)] += added
+
+    def _agency_row(self, name: str, length: int) -> Int64s:
+        """Return the counts called `name`, grown to at least `length`."""
+        known = self.agencies.get(name, np.zeros(0, np.int64))
+        if len(known) < length:
+            known = np.concatenate((known, np.zeros(length - len(known), np.int64)))
+        self.agencies[name] = known
+        return known
+
+    def count_days(self, name: str, calendar_ms: Int64s, weights: Int64s | None = None) -> None:
+        """Add one (or its weight) to the Vietnamese calendar day of each instant."""
+        numbers = (calendar_ms + VIETNAM_MS) // DAY_MS
+        first = int(numbers.min())
+        if int(numbers.max()) - first > 20_000:  # nonsense dates: no array of their whole range
+            sums = zip(numbers.tolist(), [1] * len(numbers) if weights is None else weights.tolist(), strict=True)
+        else:
+            totals = np.bincount(numbers - first, weights).astype(np.int64)
+            used = np.flatnonzero(totals)
+            sums = zip((used + first).tolist(), totals[used].tolist(), strict=True)
+        days = self.days.setdefault(name, {})
+        for day, count in sums:
+            days[day] = days.get(day, 0) + count
+
+    def observe(self, stage: str, latencies_us: Int64s) -> None:
+        """Count latencies of a stage."""
+        self.stages.setdefault(stage, Histogram()).observe(latencies_us)
+
+    def observe_rows(self, breakdown: str, rows: Int64s, latencies_us: Int64s) -> None:
+        """Count delivery latencies in the rows of a breakdown (by recipient, by priority)."""
+        self.latencies.setdefault(breakdown, HistogramRows()).observe(rows, latencies_us)
+
+    def note_span(self, name: str, instants: Int64s) -> None:
+        """Widen a span to hold these instants."""
+        self._widen(name, int(instants.min()), int(instants.max()))
+
+    def _widen(self, name: str, first: int, last: int) -> None:
+        known = self.spans.get(name, (first, last))
+        self.spans[name] = (min(known[0], first), max(known[1], last))
+
+    def to_reading(self, codes: Sequence[str], **identity: object) -> Reading:
+        """Return the tally as a reading; `codes` names the agencies by number."""
+        return Reading(
+            counts=dict(self.counts),
+            agencies={name: _by_code(values, codes) for name, values in self.agencies.items()},
+            days={name: dict(by_day) for name, by_day in self.days.items()},
+            stages={stage: histogram.to_sparse() for stage, histogram in self.stages.items()},
+            latencies={name: _rows_by_name(name, rows, codes) for name, rows in self.latencies.items()},
+            spans=dict(self.spans),
+            **identity,  # type: ignore[arg-type]
+        )
+
+    @classmethod
+    def from_reading(cls, reading: Reading, index_of: IndexOf) -> "Tally":
+        """Rebuild a tally; `index_of` numbers the agencies."""
+        tally = cls()
+        tally.add(reading, index_of)
+        return tally
+
+    def add(self, reading: Reading, index_of: IndexOf) -> None:
+        """Add a reading's totals."""
+        for name, count in reading.counts.items():
+            self.counts[name] += count
+        for name, by_code in reading.agencies.items():
+            for code, count in by_code.items():
+                number = index_of(code)
+                self._agency_row(name, number + 1)[number] += count
+        for name, by_day in reading.days.items():
+            days = self.days.setdefault(name, {})
+            for day, count in by_day.items():
+                days[day] = days.get(day, 0) + count
+        for stage, sparse in reading.stages.items():
+            self.stages.setdefault(stage, Histogram()).merge(Histogram.from_sparse(sparse))
+        for breakdown, by_row in reading.latencies.items():
+            rows = self.latencies.setdefault(breakdown, HistogramRows())
+            for label, sparse in by_row.items():
+                index = index_of(label) if breakdown == "recipient" else int(label)
+                row = Histogram.from_sparse(sparse)
+                row.merge(rows.row(index))
+                rows.put(index, row)
+        for name, (first, last) in reading.spans.items():
+            self._widen(name, first, last)
+
+
+def _by_code(values: Int64s, codes: Sequence[str]) -> dict[str, int]:
+    used = np.flatnonzero(values)
+    return {codes[index]: int(values[index]) for index in used.tolist() if index < len(codes)}
+
+
+def _rows_by_name(breakdown: str, rows: HistogramRows, codes: Sequence[str]) -> dict[str, list[int]]:
+    used = np.flatnonzero(rows.counts.any(axis=1) | (rows.negative > 0)).tolist()
+    names = codes if breakdown == "recipient" else [str(row) for row in range(len(rows.counts))]
+    return {names[row]: rows.row(row).to_sparse() for row in used if row < len(names)}
+
+
+class Readings:
+    """The newest reading of each (run, topic, partition, source): the whole picture, whatever order they came in."""
+
+    def __init__(self) -> None:
+        self._newest: dict[tuple[str, str, int, str], Reading] = {}
+
+    def put(self, reading: Reading) -> None:
+        """Keep a reading unless a newer one of the same thing is known."""
+        key = (reading.run, reading.topic, reading.partition, reading.source)
+        known = self._newest.get(key)
+        if known is None or (reading.offset, reading.at_us) >= (known.offset, known.at_us):
+            self._newest[key] = reading
+
+    def of(self, run: str, topic: str) -> list[Reading]:
+        """Return the newest readings of one run and topic, one a partition (and source)."""
+        return [reading for key, reading in self._newest.items() if key[:2] == (run, topic)]
+
+    def runs(self) -> list[str]:
+        """Return the runs that were read of, in order of first appearance."""
+        return list(dict.fromkeys(run for run, *_ in self._newest))
+
+    def counts(self, run: str, topic: str) -> dict[str, int]:
+        """Return the summed counts of one run and topic."""
+        totals: dict[str, int] = defaultdict(int)
+        for reading in self.of(run, topic):
+            for name, count in reading.counts.items():
+                totals[name] += count
+        return totals
+
+    def positions(self) -> dict[tuple[str, int], int]:
+        """Return the offset up to which each (topic, partition) is counted."""
+        return {
+            (topic, reading.partition): offset
+            for reading in self.of("", POSITIONS)
+            for topic, offset in reading.counts.items()
+        }
+
+    def days(self, run: str, topic: str, name: str) -> dict[int, int]:
+        """Return summed counts by calendar day."""
+        totals: dict[int, int] = defaultdict(int)
+        for reading in self.of(run, topic):
+            for day, count in reading.days.get(name, {}).items():
+                totals[day] += count
+        return dict(sorted(totals.items()))
+
+    def stage(self, run: str, topic: str, stage: str) -> Histogram:
+        """Return the merged histogram of one stage."""
+        return _sum_sparse(reading.stages.get(stage) for reading in self.of(run, topic))
+
+    def agencies(self, run: str, topic: str, name: str) -> dict[str, int]:
+        """Return summed counts by agency code."""
+        totals: dict[str, int] = defaultdict(int)
+        for reading in self.of(run, topic):
+            for code, count in reading.agencies.get(name, {}).items():
+                totals[code] += count
+        return dict(totals)
+
+    def span(self, run: str, topic: str, name: str) -> tuple[int, int] | None:
+        """Return the first and last instant over all partitions, or None before the first event."""
+        spans = [reading.spans[name] for reading in self.of(run, topic) if name in reading.spans]
+        return (min(first for first, _ in spans), max(last for _, last in spans)) if spans else None
+
+    def latencies(self, run: str, topic: str, breakdown: str) -> dict[str, Histogram]:
+        """Return merged delivery-latency histograms by row of a breakdown."""
+        rows: dict[str, Histogram] = defaultdict(Histogram)
+        for reading in self.of(run, topic):
+            for row, sparse in reading.latencies.get(breakdown, {}).items():
+                rows[row].merge(Histogram.from_sparse(sparse))
+        return dict(rows)
+
+
+def _sum_sparse(sparse: Iterable[list[int] | None]) -> Histogram:
+    total = Histogram()
+    for one in sparse:
+        if one:
+            total.merge(Histogram.from_sparse(one))
+    return total

@@ -1,0 +1,43 @@
+"""Whether a run has come to its end: nothing more is sent, and everything sent is closed. Pure."""
+
+from monitor.reading import ARRIVALS, LEDGER, Readings
+
+
+def sending_ended(readings: Readings, run: str, fleets: int, partitions: int) -> bool:
+    """Whether every fleet has said that it will send no more and that every answer has come."""
+    return readings.counts(run, ARRIVALS).get("ended", 0) >= fleets * partitions
+
+
+def all_closed(readings: Readings, run: str) -> bool:
+    """Whether every document that was acknowledged is in the ledger, and every delivery of it is closed."""
+    ledger, arrivals = readings.counts(run, LEDGER), readings.counts(run, ARRIVALS)
+    return (
+        ledger.get("documents", 0) >= arrivals.get("acked", 0)
+        and ledger.get("outstanding", 0) == 0
+        and ledger.get("receipts_unmatched", 0) == 0
+    )
+
+
+def all_stated(readings: Readings, run: str) -> bool:
+    """Whether no fleet has a business status left to state."""
+    return readings.counts(run, ARRIVALS).get("statuses_pending", 0) == 0
+
+
+def all_received(readings: Readings, run: str) -> bool:
+    """Whether every delivered record has been answered, as far as the meter has read."""
+    status = readings.counts(run, "status")
+    return status.get("receipts", 0) >= readings.counts(run, "delivered").get("deliveries", 0)
+
+
+def progress_mark(readings: Readings, run: str) -> tuple[int, ...]:
+    """Return numbers that change as long as anything moves."""
+    status, sent = readings.counts(run, "status"), readings.counts(run, "sent")
+    arrivals, ledger = readings.counts(run, ARRIVALS), readings.counts(run, LEDGER)
+    return (
+        status.get("receipts", 0),
+        status.get("statuses", 0),
+        sent.get("documents", 0),
+        arrivals.get("acked", 0),
+        ledger.get("refused", 0),
+        readings.counts(run, "delivered").get("deliveries", 0),
+    )

@@ -1,0 +1,58 @@
+"""The words of the terminal views, in English and Vietnamese."""
+
+from enum import StrEnum
+
+
+class Language(StrEnum):
+    """A language of the views."""
+
+    EN = "en"
+    VI = "vi"
+
+
+_VIETNAMESE = {
+    "Milestones: published and counted": "Các mốc: số đã công bố và số đếm được",
+    "until": "đến ngày",
+    "published": "đã công bố",
+    "counted": "đếm được",
+    "sent": "gửi",
+    "received": "nhận",
+    "total": "tổng",
+    "Latency by stage (closed loop: shown, not judged)": "Độ trễ theo chặng (vòng kín: chỉ hiển thị, không phán xét)",
+    "stage": "chặng",
+    "samples": "số mẫu",
+    "median": "trung vị",
+    "delivery": "giao nhận",
+    "send_delay": "trễ gửi",
+    "routing": "chuyển qua trục",
+    "pickup": "lấy về",
+    "delivery_uncorrected": "giao nhận (chưa hiệu chỉnh)",
+    "acceptance": "trục tiếp nhận",
+    "Ledger": "Sổ đối soát",
+    "documents": "văn bản",
+    "deliveries expected": "lượt giao phải có",
+    "delivered once": "giao đúng một lần",
+    "late": "trễ hạn",
+    "duplicated": "giao trùng",
+    "misrouted": "giao nhầm",
+    "lost": "mất",
+    "refused": "bị từ chối",
+    "outstanding": "còn chờ",
+    "sent and received per second": "gửi và nhận mỗi giây",
+    "documents per second": "văn bản mỗi giây",
+    "deliveries per second": "lượt giao mỗi giây",
+    "Rates": "Tốc độ",
+    "PASS": "ĐẠT",
+    "FAIL": "KHÔNG ĐẠT",
+    "every delivery accounted for, exactly once": "mọi lượt giao đều được đối soát, đúng một lần",
+    "calendar": "lịch",
+    "deliveries/s": "lượt giao/giây",
+    "latency": "độ trễ",
+    "memory": "bộ nhớ",
+    "derived": "suy ra",
+}
+
+
+def word(text: str, language: Language) -> str:
+    """Return a word or phrase of the views in the language."""
+    return _VIETNAMESE.get(text, text) if language is Language.VI else text

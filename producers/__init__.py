@@ -1,0 +1,1 @@
+"""Virtual agencies: what they send, when, and how they receive."""

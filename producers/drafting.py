@@ -1,0 +1,100 @@
+"""Drafting: columns of a traffic model become records that lack only their two stamps.
+
+A document is drafted before it is due, so that at its moment the sender has nothing left to do but stamp and send.
+Documents keep their order within a partition.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from docaxis.domain.agency import Registry
+from docaxis.domain.codec import encode
+from docaxis.domain.document import document_id, packet_id
+from docaxis.kafka.partitioner import partitions_of
+from producers.traffic import DraftBatch
+
+Int64s = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Drafts:
+    """Documents ready to be stamped, in the order in which they will be sent."""
+
+    heads: list[bytes]  # the record's JSON up to the stamps
+    keys: list[bytes]
+    partitions: npt.NDArray[np.int32]
+    fan_out: Int64s
+    calendar_ms: Int64s
+
+    def __len__(self) -> int:
+        return len(self.heads)
+
+
+def stamped(head: bytes, intended_us: int, sent_us: int) -> bytes:
+    """Return the record's value: a drafted head with its stamps."""
+    return b'%b"intended_us":%d,"sent_us":%d}' % (head, intended_us, sent_us)
+
+
+class Drafter:
+    """Writes drafts of one run for one registry."""
+
+    def __init__(self, run: str, registry: Registry, partitions: int) -> None:
+        self._codes = registry.codes
+        self._quoted = [encode(code) for code in registry.codes]
+        self._partitions = partitions
+        self._start = b'{"kind":"sent","version":1,"run":%b,"packet_id":"' % encode(run)
+
+    def draft(self, batch: DraftBatch) -> Drafts:
+        """Draft every document of a batch."""
+        ids = self._document_ids(batch)
+        keys = [one.encode() for one in ids]
+        return Drafts(
+            heads=self._heads(batch, ids),
+            keys=keys,
+            partitions=partitions_of(keys, self._partitions),
+            fan_out=np.diff(batch.recipient_from),
+            calendar_ms=batch.calendar_ms,
+        )
+
+    def _document_ids(self, batch: DraftBatch) -> list[str]:
+        codes = self._codes
+        return [
+            document_id(codes[sender], year, ordinal)
+            for sender, year, ordinal in zip(
+                batch.sender.tolist(), batch.year.tolist(), batch.ordinal.tolist(), strict=True
+            )
+        ]
+
+    def _heads(self, batch: DraftBatch, ids: Sequence[str]) -> list[bytes]:
+        quoted, start = self._quoted, self._start
+        recipients = [quoted[index] for index in batch.recipient.tolist()]
+        bounds = batch.recipient_from.tolist()
+        columns = zip(
+            ids,
+            batch.sender.tolist(),
+            bounds[:-1],
+            bounds[1:],
+            batch.type.tolist(),
+            batch.priority.tolist(),
+            batch.steering.tolist(),
+            batch.business.tolist(),
+            batch.size.tolist(),
+            batch.calendar_ms.tolist(),
+            strict=True,
+        )
+        return [
+            b'%b%b","document_id":"%b","sender":%b,"recipients":[%b],"type":%d,"priority":%d,"steering":%d,'
+            b'"business":%d,"size":%d,"calendar_ms":%d,'
+            % (
+                start,
+                packet_id(one, 0).encode(),
+                one.encode(),
+                quoted[sender],
+                b",".join(recipients[first:last]),
+                *rest,
+            )
+            for one, sender, first, last, *rest in columns
+        ]

@@ -1,0 +1,275 @@
+"""The fleet: all virtual agencies of one process, sending, receiving, or both.
+
+One process drives all 95; several share the work: fleet k of n sends for the agencies whose number is k modulo n, and
+Kafka's consumer group splits the inboxes among whoever receives.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from aiokafka import AIOKafkaProducer
+
+from docaxis.domain.agency import Registry
+from docaxis.domain.calendar import vietnam_calendar
+from docaxis.domain.clock import Clock
+from docaxis.domain.codec import encode
+from docaxis.kafka.topics import Topics
+from docaxis.kafka.writer import BATCH_BYTES, BatchWriter
+from monitor.feed import Feed
+from monitor.reading import LEDGER, encode_reading
+from producers.arrivals import Arrivals
+from producers.drafting import Drafter, Drafts
+from producers.inbox import Waiting
+from producers.life_cycle import LifeCycles
+from producers.pacer import Pacer
+from producers.receiver import ReceiverSettings, ReceiverStats, run_receiver
+from producers.schedule import ConstantRate, PoissonRate
+from producers.sender import Sender, SenderSettings, SenderStats
+from producers.traffic import DraftBatch, Ordinals, TrafficModel
+from producers.window import Window
+
+log = logging.getLogger(__name__)
+
+REPORT_INTERVAL_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class FleetSettings:
+    """What a fleet does, and where."""
+
+    client: Mapping[str, Any]
+    topics: Topics
+    partitions: int
+    run: str
+    registry: Registry
+    seed: int
+    receive: bool = True
+    name: str = "fleet-0"
+    share: tuple[int, int] = (0, 1)  # this fleet's number and how many there are
+    poll_interval_us: int = 0
+    life_cycle: bool = False
+    in_flight_max: int = 200_000  # documents, of an open load
+    window: int = 200_000  # deliveries, of a closed load: sent and not yet closed in the ledger
+
+
+@dataclass(frozen=True, slots=True)
+class OpenLoad:
+    """Documents at a rate that waits for nothing."""
+
+    per_second: float
+    documents: int | None = None  # None: until stopped
+    poisson: bool = True
+    fan_out_mean: float = 3.4
+    drafted_ahead: bool = False  # draft everything before the first is due: for measuring the schedule alone
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedLoad:
+    """Documents as fast as they are received."""
+
+    batches: Iterator[DraftBatch]
+
+
+Load = OpenLoad | ClosedLoad
+
+
+@dataclass(slots=True)
+class FleetStats:
+    """What the fleet did; read by the metrics collector."""
+
+    sender: SenderStats
+    receiver: ReceiverStats = field(default_factory=ReceiverStats)
+    window: Window | None = None
+    life_cycles: LifeCycles | None = None
+    sending_ended: bool = False
+
+    @classmethod
+    def of(cls, partitions: int) -> "FleetStats":
+        """Return zeroed counts."""
+        return cls(SenderStats(Arrivals.of(partitions)))
+
+
+class Fleet:
+    """One process's virtual agencies in one run."""
+
+    def __init__(self, settings: FleetSettings, load: Load | None, clock: Clock, stats: FleetStats) -> None:
+        self._settings = settings
+        self._load = load
+        self._clock = clock
+        self.stats = stats
+        self._window = stats.window = Window(settings.window, clock)
+        if settings.life_cycle:
+            stats.life_cycles = LifeCycles(settings.seed, vietnam_calendar())
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Send what there is to send and receive until told to stop."""
+        async with contextlib.AsyncExitStack() as stack:
+            producer = AIOKafkaProducer(
+                **self._settings.client, enable_idempotence=True, acks="all", max_batch_size=BATCH_BYTES
+            )
+            await producer.start()
+            stack.push_async_callback(producer.stop)
+            parts = [self._report(producer, stop)]
+            if self._load is not None:
+                parts.append(self._send(self._load, stop))
+            else:
+                self.stats.sending_ended = True
+            if isinstance(self._load, ClosedLoad):
+                parts.append(self._widen_window(stop))
+            if self._settings.receive:
+                parts.append(self._receive(stop))
+            if self.stats.life_cycles is not None:
+                parts.append(self._state(self.stats.life_cycles, producer, stop))
+            async with asyncio.TaskGroup() as group:
+                for part in parts:
+                    group.create_task(part)
+            await self._publish(producer)
+
+    # --- sending
+
+    async def _send(self, load: Load, stop: asyncio.Event) -> None:
+        settings = SenderSettings(
+            self._settings.client,
+            self._settings.topics,
+            self._settings.partitions,
+            in_flight_max=self._settings.in_flight_max,
+        )
+        sender = Sender(settings, self._clock, self.stats.sender)
+        await sender.start()
+        await self._until_receiving(stop)
+        try:
+            if isinstance(load, ClosedLoad):
+                await sender.send_closed(self._drafts(load.batches), self._window, stop)
+            else:
+                await self._send_open(sender, load, stop)
+        finally:
+            await sender.stop()
+            self.stats.sending_ended = True
+
+    async def _until_receiving(self, stop: asyncio.Event) -> None:
+        """Send nothing before this fleet's own receivers have their inboxes: waiting for them is not latency."""
+        if self._settings.receive:
+            waits = (self.stats.receiver.assigned.wait(), stop.wait())
+            tasks = [asyncio.ensure_future(wait) for wait in waits]
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                task.cancel()
+
+    async def _drafts(self, batches: Iterator[DraftBatch]) -> AsyncIterator[Drafts]:
+        """Draft batch after batch; the loop goes on in between."""
+        drafter = Drafter(self._settings.run, self._settings.registry, self._settings.partitions)
+        number, of = self._settings.share
+        for batch in batches:
+            mine = batch if of == 1 else batch.where(batch.sender % of == number)
+            if len(mine):
+                yield drafter.draft(mine)
+            await asyncio.sleep(0)
+
+    async def _send_open(self, sender: Sender, load: OpenLoad, stop: asyncio.Event) -> None:
+        rate = load.per_second / self._settings.share[1]
+        arrivals = PoissonRate(rate, self._settings.seed) if load.poisson else ConstantRate(rate)
+        blocks = arrivals.blocks(load.documents, block=max(1, min(1000, int(rate))))
+        drafter = Drafter(self._settings.run, self._settings.registry, self._settings.partitions)
+        traffic = _Traffic(self._settings, load.fan_out_mean)
+        drafted = ((due_us, drafter.draft(traffic.draft(len(due_us), self._clock))) for due_us in blocks)
+        pacer = Pacer(self._clock)
+        ready = list(drafted) if load.drafted_ahead else drafted
+        start_us = self._clock.wall_us() + 200_000
+        for due_us, drafts in ready:
+            if stop.is_set():
+                return
+            await sender.send_open(drafts, start_us + due_us, pacer.wait_until, stop)
+
+    async def _widen_window(self, stop: asyncio.Event) -> None:
+        """Let the window follow the ledger: what is closed there is no longer under way, whoever received it.
+
+        So a closed load is paced by the slowest part of the whole axis, the audit included, and nothing piles up.
+        """
+        feed = Feed(self._settings.client, self._settings.topics, self._settings.partitions)
+        following = asyncio.ensure_future(feed.follow(stop))
+        closed = 0
+        while not (stop.is_set() or self.stats.sending_ended):
+            feed.changed.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(feed.changed.wait(), REPORT_INTERVAL_S)
+            counts = feed.readings.counts(self._settings.run, LEDGER)
+            total = sum(counts.get(name, 0) for name in ("delivered_once", "duplicated", "refused"))
+            mine = total // self._settings.share[1] - closed
+            if mine > 0:
+                closed += mine
+                self._window.closed(mine)
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+    # --- receiving
+
+    async def _receive(self, stop: asyncio.Event) -> None:
+        settings = ReceiverSettings(
+            self._settings.client,
+            self._settings.topics,
+            self._settings.partitions,
+            group=f"{self._settings.topics.prefix}-agencies",
+            poll_interval_us=self._settings.poll_interval_us,
+        )
+        await run_receiver(settings, self._clock, self.stats.receiver, stop, self._on_received)
+
+    def _on_received(self, waiting: Sequence[Waiting], received_us: int) -> None:
+        if self.stats.life_cycles is not None:
+            for one in waiting:
+                self.stats.life_cycles.begin(one.event)
+
+    async def _state(self, lives: LifeCycles, producer: AIOKafkaProducer, stop: asyncio.Event) -> None:
+        """State the business statuses that are due; when nothing more is sent the calendar runs to its end."""
+        writer = BatchWriter(producer)
+        while not stop.is_set():
+            calendar_ms = None if self.stats.sending_ended else self.stats.sender.calendar_ms
+            statuses = lives.due(calendar_ms, self._clock.wall_us())
+            for partition, key, status in statuses:
+                writer.put(self._settings.topics.status, partition, key, encode(status))
+            if statuses:
+                await writer.flush()
+            else:
+                await asyncio.sleep(0.05)
+
+    # --- reporting
+
+    async def _report(self, producer: AIOKafkaProducer, stop: asyncio.Event) -> None:
+        """Publish what became of the arrivals, until told to stop."""
+        while not stop.is_set():
+            await self._publish(producer)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), REPORT_INTERVAL_S)
+
+    async def _publish(self, producer: AIOKafkaProducer) -> None:
+        writer = BatchWriter(producer)
+        ended = self.stats.sending_ended and not self.stats.sender.arrivals.total("in_flight")
+        readings = self.stats.sender.arrivals.to_readings(
+            self._settings.run,
+            self._settings.name,
+            self._clock.wall_us(),
+            ended=ended,
+            statuses_pending=len(self.stats.life_cycles or ()),
+        )
+        for reading in readings:
+            writer.put(self._settings.topics.readings, reading.partition, *encode_reading(reading))
+        await writer.flush()
+
+
+class _Traffic:
+    """Documents of today for an open load."""
+
+    def __init__(self, settings: FleetSettings, fan_out_mean: float) -> None:
+        self._registry = settings.registry
+        model = TrafficModel.build(settings.registry, settings.seed, fan_out_mean)
+        self._model = model.of_senders(np.arange(len(settings.registry)) % settings.share[1] == settings.share[0])
+        self._ordinals = Ordinals(len(settings.registry))
+        self._rng = np.random.default_rng(np.random.SeedSequence(settings.seed, spawn_key=settings.share))
+
+    def draft(self, documents: int, clock: Clock) -> DraftBatch:
+        """Return documents that are sent now."""
+        return self._model.draft(self._rng, np.full(documents, clock.wall_us() // 1000), self._ordinals)

@@ -1,0 +1,81 @@
+"""Closed deliveries: key and place of each, in sorted arrays, 16 bytes a delivery.
+
+The place (partition and offset of the delivered record) tells a receipt that is repeated from a second delivery. New
+entries gather in a dict and are sealed into a segment at each snapshot; segments merge geometrically, so there are
+few, a lookup is a handful of binary searches, and each entry is written again only a logarithmic number of times.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+Int64s = npt.NDArray[np.int64]
+
+#: Neighbouring segments merge when the older is less than this many times the newer.
+GROWTH = 4
+
+#: No merged segment exceeds this part of the horizon: whole segments are forgotten, and most must be remembered.
+HORIZON_PARTS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """Sorted keys and their places; immutable, so it is stored once, under its number."""
+
+    number: int
+    keys: Int64s
+    places: Int64s
+
+    def find(self, key: int) -> int | None:
+        """Return the place of `key`, or None."""
+        index = int(self.keys.searchsorted(key))
+        return int(self.places[index]) if index < len(self.keys) and self.keys[index] == key else None
+
+
+@dataclass(slots=True)
+class Closed:
+    """All closed deliveries of one run in one partition."""
+
+    recent: dict[int, int] = field(default_factory=dict)  # key: place, not sealed yet
+    segments: list[Segment] = field(default_factory=list)  # older first
+    next_number: int = 0
+    forgotten: int = 0  # entries dropped beyond the horizon
+
+    def __len__(self) -> int:
+        return len(self.recent) + sum(len(segment.keys) for segment in self.segments)
+
+    def find(self, key: int) -> int | None:
+        """Return the place at which `key` was delivered, or None if it is not closed."""
+        place = self.recent.get(key)
+        if place is not None:
+            return place
+        for segment in reversed(self.segments):
+            if (place := segment.find(key)) is not None:
+                return place
+        return None
+
+    def seal(self, horizon: int) -> None:
+        """Turn the recent entries into a segment, merge where due, and forget the oldest beyond `horizon` entries."""
+        if self.recent:
+            keys = np.fromiter(self.recent.keys(), np.int64, len(self.recent))
+            places = np.fromiter(self.recent.values(), np.int64, len(self.recent))
+            self.recent = {}
+            self._append(keys, places)
+        while self._merge_is_due(horizon // HORIZON_PARTS):
+            newer, older = self.segments.pop(), self.segments.pop()
+            # The newer entry of a key comes first, so it is the one that is found.
+            self._append(np.concatenate((newer.keys, older.keys)), np.concatenate((newer.places, older.places)))
+        while len(self.segments) > 1 and len(self) > horizon:
+            self.forgotten += len(self.segments.pop(0).keys)
+
+    def _merge_is_due(self, length_max: int) -> bool:
+        if len(self.segments) < 2:
+            return False
+        older, newer = len(self.segments[-2].keys), len(self.segments[-1].keys)
+        return older < GROWTH * newer and older + newer <= length_max
+
+    def _append(self, keys: Int64s, places: Int64s) -> None:
+        order = np.argsort(keys, kind="stable")
+        self.segments.append(Segment(self.next_number, keys[order], places[order]))
+        self.next_number += 1

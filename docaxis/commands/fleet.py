@@ -1,0 +1,117 @@
+"""`docaxis fleet`: virtual agencies of one process, which send documents, receive them, or both."""
+
+import contextlib
+import os
+import re
+from datetime import UTC, date, datetime
+from typing import Annotated
+
+import typer
+
+from docaxis.commands.hub import RegistryFile
+from docaxis.commands.options import BootstrapServers, SettingsFile, TopicPrefix, new_app, settings_from
+from docaxis.commands.role import MetricsPort, Owned, Role, run_role
+from docaxis.domain.agency import Registry
+from docaxis.domain.clock import SystemClock
+from docaxis.domain.errors import UsageError
+from docaxis.kafka.broker import reachable_kafka
+from docaxis.kafka.client import client_kwargs
+from docaxis.kafka.topics import Topics
+from producers.fleet import ClosedLoad, Fleet, FleetSettings, FleetStats, Load, OpenLoad
+from producers.fleet_metrics import FleetMetrics
+from producers.history import DEFAULT_UNTIL, History
+
+app = new_app(__doc__)
+
+#: A schedule is kept by waking up in time: what offers a load goes before what carries it.
+GENERATOR_NICENESS = -10
+
+RunId = Annotated[str, typer.Option("--run", help="Identity of the run; every event carries it.")]
+Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same documents.")]
+Until = Annotated[str | None, typer.Option(help="Last day of the history, as 2021-02-23 or 23/02/2021.")]
+Scale = Annotated[float, typer.Option(help="Size of the history against the published one.")]
+PollInterval = Annotated[float, typer.Option(min=0, help="Seconds between an agency's polls; 0: at once.")]
+LifeCycle = Annotated[bool, typer.Option("--life-cycle", help="State the business statuses 01 to 06 on the calendar.")]
+
+
+@app.command()
+def fleet(
+    run: RunId,
+    bootstrap_servers: BootstrapServers = None,
+    prefix: TopicPrefix = None,
+    registry: RegistryFile = None,
+    history: Annotated[bool, typer.Option("--history", help="Send the published history, as fast as it goes.")] = False,
+    rate: Annotated[float | None, typer.Option(min=0.001, help="Send so many documents a second, open loop.")] = None,
+    documents: Annotated[int | None, typer.Option(min=1, help="Stop sending after so many (with --rate).")] = None,
+    constant: Annotated[bool, typer.Option("--constant", help="Even gaps instead of Poisson arrivals.")] = False,
+    drafted_ahead: Annotated[bool, typer.Option("--drafted-ahead", help="Draft all documents first.")] = False,
+    receive: Annotated[bool, typer.Option("--receive/--no-receive", help="Also be the recipients.")] = True,
+    seed: Seed = 1,
+    until: Until = None,
+    scale: Scale = 1.0,
+    share: Annotated[str, typer.Option(help="Which part of the agencies sends here, as 1/3.")] = "1/1",
+    poll_interval: PollInterval = 0,
+    life_cycle: LifeCycle = False,
+    window: Annotated[int, typer.Option(min=1, help="Deliveries under way at most (with --history).")] = 200_000,
+    metrics_port: MetricsPort = 0,
+    owned: Owned = False,
+    settings_file: SettingsFile = None,
+) -> None:
+    """Be the agencies until Ctrl-C. Without --history or --rate they only receive."""
+    if history and rate is not None:
+        raise UsageError("--history and --rate exclude each other", next_step="leave one of them out")
+    settings = settings_from(settings_file, {"kafka.bootstrap_servers": bootstrap_servers, "topics.prefix": prefix})
+    number, of = parse_share(share)
+    kafka = reachable_kafka(settings)
+    fleet_settings = FleetSettings(
+        client_kwargs(kafka),
+        Topics(settings.topics.prefix),
+        settings.topics.partitions,
+        run,
+        Registry.load(registry),
+        seed,
+        receive=receive,
+        name=f"fleet-{number}" if history or rate else f"receivers-{number}",
+        share=(number, of),
+        poll_interval_us=int(poll_interval * 1e6),
+        life_cycle=life_cycle,
+        window=window,
+    )
+    load: Load | None = None
+    if history:
+        last = parse_day(until) if until else DEFAULT_UNTIL
+        load = ClosedLoad(History.load().generate(seed, fleet_settings.registry, last, scale=scale))
+    elif rate is not None:
+        load = OpenLoad(rate, documents, poisson=not constant, drafted_ahead=drafted_ahead)
+    if isinstance(load, OpenLoad):
+        with contextlib.suppress(OSError):  # only the privileged may; others are as late as the machine makes them
+            os.setpriority(os.PRIO_PROCESS, 0, GENERATOR_NICENESS)
+    clock, stats = SystemClock(), FleetStats.of(settings.topics.partitions)
+    one = Fleet(fleet_settings, load, clock, stats)
+    role = Role(
+        "fleet",
+        kafka,
+        one.run,
+        [FleetMetrics(stats, f"{settings.topics.prefix}-agencies", clock)],
+        ready=lambda: not receive or stats.receiver.assigned.is_set(),
+        runs=lambda: [run],
+    )
+    run_role(role, metrics_port=metrics_port, owned=owned)
+
+
+def parse_share(text: str) -> tuple[int, int]:
+    """Return (number from 0, how many) of "k/n"."""
+    match = re.fullmatch(r"(\d+)/(\d+)", text)
+    if match is None or not 1 <= int(match[1]) <= int(match[2]):
+        raise UsageError(f"--share {text} is no part of a whole", next_step="give it as 1/3, 2/3 and 3/3")
+    return int(match[1]) - 1, int(match[2])
+
+
+def parse_day(text: str) -> date:
+    """Return the day that a user wrote in either usual way."""
+    for form in ("%Y-%m-%d", "%d/%m/%Y"):
+        try:
+            return datetime.strptime(text, form).replace(tzinfo=UTC).date()
+        except ValueError:
+            continue
+    raise UsageError(f"{text!r} is no date", next_step="write it as 2021-02-23 or 23/02/2021")

@@ -1,0 +1,109 @@
+"""`docaxis generate`: the files of the repository that are made from declarations, and checks that they are current."""
+
+import io
+import math
+import re
+from collections.abc import Mapping
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import orjson
+import typer
+from rich.console import Console
+
+from docaxis.commands.options import new_app
+from docaxis.domain.errors import UsageError
+from monitor.histogram import Histogram, bucket_of
+from monitor.metrics_doc import metrics_markdown
+from monitor.progress import closing_view
+from monitor.verdict import STAGES, CountedMilestone, LedgerTotals, Verdict
+from monitor.words import Language
+
+app = new_app(__doc__)
+
+Check = Annotated[
+    bool, typer.Option("--check", help="Write nothing; fail with exit code 2 if the file is not current.")
+]
+
+
+@app.callback()
+def generate() -> None:
+    """Make the repository's generated files."""
+
+
+@app.command("metrics-doc")
+def metrics_doc(
+    output: Annotated[Path, typer.Option(help="The file to write.")] = Path("docs/METRICS.md"), check: Check = False
+) -> None:
+    """Write docs/METRICS.md from the metric catalogue; run it in the repository's root."""
+    _write(output, metrics_markdown(), check=check, again="docaxis generate metrics-doc")
+
+
+@app.command("demo-picture")
+def demo_picture(
+    run: Annotated[Path, typer.Argument(help="Folder of a demo's run.")] = Path("runs/latest"),
+    output: Annotated[Path, typer.Option(help="The file to write.")] = Path("docs/pictures/demo.svg"),
+) -> None:
+    """Draw what a demo ended with, from its result.json."""
+    file = run / "result.json"
+    try:
+        result = orjson.loads(file.read_bytes())
+        picture = demo_svg(result)
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error}", next_step="run `docaxis demo` first") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{file} is no result of a demo: {error!r}", next_step="name the folder of a demo's run"
+        ) from error
+    _write(output, picture, check=False, again="docaxis generate demo-picture")
+
+
+def demo_svg(result: Mapping[str, Any]) -> str:
+    """Return the closing view of a demo, from the content of its result.json, as an SVG image."""
+    milestones = (CountedMilestone(**one | {"date": date.fromisoformat(one["date"])}) for one in result["milestones"])
+    verdict = Verdict(LedgerTotals(**result["ledger"]), result["arrivals"], tuple(milestones), tuple(result["faults"]))
+    stages = {stage: _histogram_like(result["latency_seconds"][stage]) for stage in STAGES}
+    console = Console(record=True, file=io.StringIO(), width=_PICTURE_COLUMNS, force_terminal=True)
+    console.print(closing_view(verdict, stages, {name: result["rates"][name] for name in _RATES}, Language.EN))
+    console.print(f"{result['wall_seconds']:,.1f} s   runs/{result['run']}/result.json", highlight=False)
+    svg = console.export_svg(title="make demo", unique_id="demo")
+    # No fonts from elsewhere: a picture must not call anybody, and any fixed-width font fits.
+    return re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
+
+
+def _histogram_like(latency: Mapping[str, float]) -> Histogram:
+    """Return a histogram with the count, percentiles and maximum of a stage: more is not kept in a result."""
+    histogram = Histogram(negative=int(latency["negative"]), max_us=round(latency["max"] * 1e6))
+    count, filled = int(latency["count"]), 0
+    for share, name in ((0.5, "p50"), (0.99, "p99"), (0.999, "p999"), (1.0, "max")):
+        rank = math.ceil(share * count)
+        histogram.counts[bucket_of(np.array([round(latency[name] * 1e6)]))] += rank - filled
+        filled = rank
+    return histogram
+
+
+#: Wide enough for every heading on two lines.
+_PICTURE_COLUMNS = 100
+
+#: In the order in which a demo shows them; the file has its keys in alphabetical order.
+_RATES = ("documents_per_second", "deliveries_per_second", "sent_and_received_per_second")
+
+
+def _write(file: Path, text: str, *, check: bool, again: str) -> None:
+    try:
+        known = file.read_text(encoding="utf-8") if file.exists() else None
+        if known == text:
+            print(f"{file} is current")
+        elif check:
+            state = "does not exist" if known is None else "is not what the declarations say"
+            raise UsageError(f"{file} {state}", next_step=f"run `{again} --output {file}` and commit the result")
+        else:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+            print(f"wrote {file}")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"{file} cannot be read or written: {error}", next_step="name another file: --output"
+        ) from error

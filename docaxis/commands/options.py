@@ -1,0 +1,40 @@
+"""Options that several commands share, and how they become settings and output."""
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from docaxis.settings import Settings, load_settings
+
+SettingsFile = Annotated[
+    Path | None,
+    typer.Option("--settings", help="Settings file (TOML); default: docaxis.toml here, if there is one."),
+]
+BootstrapServers = Annotated[
+    str | None,
+    typer.Option("--bootstrap-servers", help="Kafka, as host:port,...; default: the broker started by docaxis."),
+]
+TopicPrefix = Annotated[str | None, typer.Option("--prefix", help="Prefix of the topics' names.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+
+
+def new_app(doc: str | None) -> typer.Typer:
+    """Return the `app` of a command module; `docaxis.cli` runs it and answers for its errors."""
+    return typer.Typer(
+        help=doc,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
+def settings_from(file: Path | None, overrides: dict[str, Any] | None = None) -> Settings:
+    """Load the settings with the values of the command line by dotted key; None means that it was not given."""
+    return load_settings(file, overrides)
+
+
+def progress(text: str) -> None:
+    """Tell on stderr what is being done, so that stdout stays the result's."""
+    print(text, file=sys.stderr, flush=True)

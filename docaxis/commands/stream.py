@@ -1,0 +1,85 @@
+"""`docaxis stream`: a stream worker, meter and ledger, one of any number that share the partitions."""
+
+import os
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from docaxis.commands.hub import RegistryFile
+from docaxis.commands.options import BootstrapServers, SettingsFile, TopicPrefix, new_app, settings_from
+from docaxis.commands.role import MetricsPort, Owned, Role, run_role
+from docaxis.domain.agency import Registry
+from docaxis.domain.clock import SystemClock
+from docaxis.kafka.broker import reachable_kafka
+from docaxis.kafka.client import client_kwargs
+from docaxis.kafka.topics import Topics
+from monitor.lag import LagMetrics
+from streams.ledger import LedgerBounds
+from streams.state import StateBounds
+from streams.stream_metrics import StreamMetrics, stream_progress
+from streams.worker import StreamWorker, WorkerSettings, WorkerStats, run_worker
+
+app = new_app(__doc__)
+
+#: Where processors are short, what counts yields to what is counted: else the audit would slow what it measures.
+AUDIT_NICENESS = 5
+
+
+class Processor(StrEnum):
+    """What a worker may be limited to."""
+
+    METER = "meter"
+    LEDGER = "ledger"
+
+
+@app.command()
+def stream(
+    bootstrap_servers: BootstrapServers = None,
+    prefix: TopicPrefix = None,
+    registry: RegistryFile = None,
+    only: Annotated[Processor | None, typer.Option(help="Do only this; default: both.")] = None,
+    late_after: Annotated[float, typer.Option(min=0, help="Seconds from sent to received, then it is late.")] = 60,
+    lost_after: Annotated[float, typer.Option(min=0, help="Seconds after which what is open counts as overdue.")] = 600,
+    snapshot_interval: Annotated[float, typer.Option(min=0.1, help="Seconds between snapshots of the state.")] = 2,
+    metrics_port: MetricsPort = 0,
+    owned: Owned = False,
+    settings_file: SettingsFile = None,
+) -> None:
+    """Count, time and audit every event until Ctrl-C."""
+    settings = settings_from(settings_file, {"kafka.bootstrap_servers": bootstrap_servers, "topics.prefix": prefix})
+    clock, stats = SystemClock(), WorkerStats()
+    kafka = reachable_kafka(settings)
+    worker_settings = WorkerSettings(
+        client_kwargs(kafka),
+        Topics(settings.topics.prefix),
+        settings.topics.partitions,
+        f"{settings.topics.prefix}-streams",
+        meter=only is not Processor.LEDGER,
+        ledger=only is not Processor.METER,
+        bounds=StateBounds(ledger=LedgerBounds(late_after_us=int(late_after * 1e6))),
+        snapshot_interval_s=snapshot_interval,
+    )
+    agencies = Registry.load(registry)
+    worker = StreamWorker(worker_settings, clock, stats)
+    metrics = StreamMetrics(
+        lambda: worker.states,
+        stats,
+        clock,
+        agencies.codes,
+        lost_after_us=int(lost_after * 1e6),
+        snapshot_bytes=lambda: stats.snapshot_bytes,
+        texts={agency.code: agency.display_code for agency in agencies if agency.is_placeholder},
+    )
+    worker.on_opened = metrics.begin
+    lag = LagMetrics(worker_settings.group, lambda: stream_progress(worker.positions(), worker_settings.topics), clock)
+    os.nice(AUDIT_NICENESS)
+    role = Role(
+        "stream",
+        kafka,
+        lambda stop: run_worker(worker, stop),
+        [metrics, lag],
+        ready=lambda: bool(worker.states),
+        runs=lambda: [run for state in worker.states.values() for run in state.runs()],
+    )
+    run_role(role, metrics_port=metrics_port, owned=owned)

@@ -1,0 +1,101 @@
+"""`docaxis up`: broker, hub, stream worker and fleet at a chosen pace, until Ctrl-C."""
+
+import asyncio
+import contextlib
+import secrets
+import signal
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Annotated
+
+import typer
+
+from docaxis.commands.axis import Axis
+from docaxis.commands.fleet import LifeCycle, PollInterval, Seed
+from docaxis.commands.hub import RegistryFile
+from docaxis.commands.options import BootstrapServers, SettingsFile, TopicPrefix, new_app, progress, settings_from
+from docaxis.kafka.broker import EmbeddedBroker, broker_status
+from docaxis.kafka.client import client_kwargs
+from docaxis.kafka.topics import Topics, ensure_topics, plan_topics
+from docaxis.settings import Settings
+from monitor.feed import Feed
+from monitor.progress import Moment, progress_line
+from monitor.words import Language
+
+app = new_app(__doc__)
+
+#: Seconds between lines of progress.
+LINE_INTERVAL_S = 5.0
+
+
+@app.command()
+def up(
+    bootstrap_servers: BootstrapServers = None,
+    prefix: TopicPrefix = None,
+    registry: RegistryFile = None,
+    rate: Annotated[float, typer.Option(min=0.001, help="Documents a second, Poisson arrivals.")] = 20,
+    seed: Seed = 1,
+    poll_interval: PollInterval = 0,
+    life_cycle: LifeCycle = False,
+    metrics_port: Annotated[int, typer.Option(help="First of three ports for /metrics; 0: free ones.")] = 0,
+    settings_file: SettingsFile = None,
+) -> None:
+    """Start everything and keep it running; Ctrl-C ends it in order."""
+    settings = settings_from(settings_file, {"kafka.bootstrap_servers": bootstrap_servers, "topics.prefix": prefix})
+    run = f"up-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    shared = ["--registry", str(registry.absolute())] if registry else []
+    fleet = ["fleet", "--run", run, "--rate", str(rate), "--seed", str(seed), "--poll-interval", str(poll_interval)]
+    fleet += ["--life-cycle"] if life_cycle else []
+    roles = [["hub", *shared], ["stream", *shared], [*fleet, *shared]]
+    if metrics_port:
+        roles = [[*role, "--metrics-port", str(metrics_port + number)] for number, role in enumerate(roles)]
+    with _kafka(settings) as reachable:
+        asyncio.run(_keep_up(reachable, run, roles))
+
+
+@contextlib.contextmanager
+def _kafka(settings: Settings) -> Iterator[Settings]:
+    """Give settings that reach a cluster; a broker started here ends with us, and its data stays."""
+    status = broker_status(settings)
+    if settings.kafka.bootstrap_servers:
+        yield settings
+    elif status.running:
+        yield settings.with_servers(status.bootstrap_servers)
+    else:
+        with EmbeddedBroker(settings, owned=True, report=progress) as broker:
+            yield settings.with_servers(broker.bootstrap_servers)
+
+
+async def _keep_up(settings: Settings, run: str, roles: list[list[str]]) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await ensure_topics(settings.kafka, plan_topics(settings.topics))
+    feed = Feed(client_kwargs(settings.kafka), Topics(settings.topics.prefix), settings.topics.partitions)
+    async with Axis(settings, settings.paths.runs / run / "logs") as axis:
+        for role in roles:
+            child = await axis.start(role[0], *role)
+            progress(f"{role[0]:<7} {child.url}/metrics")
+        progress(f"Running ({run}) on {settings.kafka.bootstrap_servers}; Ctrl-C ends it")
+        following = asyncio.ensure_future(feed.follow(stop))
+        try:
+            await _tell(axis, feed, run, stop)
+        finally:
+            stop.set()
+            await asyncio.gather(following, return_exceptions=True)
+            progress("Ending: the roles finish what they have in hand ...")
+
+
+async def _tell(axis: Axis, feed: Feed, run: str, stop: asyncio.Event) -> None:
+    """Print a line now and then, and notice a role that has ended, until told to stop."""
+    loop = asyncio.get_running_loop()
+    started_s, before = loop.time(), None
+    while not stop.is_set():
+        axis.check()
+        memory = sum(axis.peak_rss_bytes.values())
+        now = Moment.of(feed.readings, run, loop.time() - started_s, memory)
+        if before is not None:
+            print(progress_line(now, before, 0, Language.EN), flush=True)
+        before = now
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), LINE_INTERVAL_S)

@@ -1,0 +1,77 @@
+"""What all tests share: one real broker a session, started when the first test asks for it, and topics of their own.
+
+The broker is owned: it ends with the test session, also when that is killed.
+"""
+
+import asyncio
+import os
+import re
+import zlib
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+from docaxis.kafka.broker import EmbeddedBroker
+from docaxis.kafka.topics import Topics, delete_topics, ensure_topics, plan_topics
+from docaxis.settings import KafkaSettings, Settings, TopicSettings, load_settings
+
+#: What tests take from the real environment; everything else in it must not change their outcome.
+_SURROUNDINGS = ("HOME", "XDG_CACHE_HOME", "JAVA_HOME", "DOCAXIS_PATHS_CACHE", "DOCAXIS_BROKER_JAR_REPOSITORY")
+
+
+def settings_at(home: Path, **overrides: object) -> Settings:
+    """Return settings with a home folder of the test's own; `broker__brokers=3` sets broker.brokers."""
+    environ = {name: os.environ[name] for name in _SURROUNDINGS if name in os.environ}
+    dotted = {name.replace("__", "."): value for name, value in overrides.items()}
+    return load_settings(overrides={"paths.home": str(home), **dotted}, environ=environ)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add --no-skips, for machines on which everything that tests need is installed."""
+    parser.addoption("--no-skips", action="store_true", help="count a skipped test as failed")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Turn a skip into a failure under --no-skips."""
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail") and item.config.getoption("no_skips"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, and --no-skips was given: {report.longrepr}"
+    return report
+
+
+def pytest_configure() -> None:
+    """Say that this thread has no event loop yet: pytest-asyncio asks for it, and asyncio would make one in passing
+    that nobody closes."""
+    asyncio.set_event_loop(None)
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedBroker]:
+    """Give the session's broker, running."""
+    with EmbeddedBroker(settings_at(tmp_path_factory.mktemp("broker"))) as broker:
+        yield broker
+
+
+@pytest.fixture
+def kafka(broker: EmbeddedBroker) -> KafkaSettings:
+    """Give the client settings of the session's broker."""
+    return broker.kafka
+
+
+@pytest.fixture
+def topic_settings(request: pytest.FixtureRequest) -> TopicSettings:
+    """Give topic settings whose prefix no other test has."""
+    name = re.sub(r"\W+", "-", request.node.name).strip("-")[:40]
+    return TopicSettings(prefix=f"t-{name}-{zlib.crc32(request.node.nodeid.encode()):08x}")
+
+
+@pytest.fixture
+def topics(kafka: KafkaSettings, topic_settings: TopicSettings) -> Iterator[Topics]:
+    """Give the topics of a prefix of the test's own, created; they are deleted when it ends."""
+    topics = Topics(topic_settings.prefix)
+    asyncio.run(ensure_topics(kafka, plan_topics(topic_settings)))
+    yield topics
+    asyncio.run(delete_topics(kafka, topics.all))

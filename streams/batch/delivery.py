@@ -116,12 +116,11 @@ class DeliveringConsumer(driver.Consumer):
         runs = []
         for tp, fetched in records.items():
             progress = self._progress.get(tp)
-            if progress is None or not fetched:
+            if progress is None or progress.position is None or not fetched:
                 continue
-            progress.begin_at(fetched[0].offset)
             wanted = tp in active or tp in self._buffered_partitions
             # A seek that Faust cancelled may still be carried out by the client, back to what was committed.
-            if progress.must_seek or not wanted or fetched[0].offset < cast(int, progress.position):
+            if progress.must_seek or not wanted or fetched[0].offset < progress.position:
                 progress.must_seek = True
                 continue
             end = fetched_to[tp].position if tp in fetched_to else 0
@@ -144,7 +143,7 @@ class DeliveringConsumer(driver.Consumer):
         """Have these partitions fetched again from their positions."""
         for tp in tps:
             if (progress := self._progress.get(tp)) is not None:
-                progress.must_seek = progress.position is not None
+                progress.must_seek = True
 
     async def _seek_positions(self) -> None:
         assigned = self.assignment()
@@ -164,8 +163,9 @@ class DeliveringConsumer(driver.Consumer):
     async def seek_to_committed(self) -> Mapping[TP, int]:
         """Take the partitions up at their committed offsets, or at the beginning where there is none.
 
-        aiokafka does not seek there, and where it stands says nothing: a fetch begun before the rebalance may have
-        moved it since.
+        Only this says where an assignment begins: nothing is fetched for a partition before, although Faust lets
+        records flow meanwhile. Where the client stands says nothing: a fetch begun before the rebalance may have
+        moved it since, and where nothing is committed it does not seek.
         """
         self._epoch += 1
         committed = await super().seek_to_committed()
@@ -177,6 +177,7 @@ class DeliveringConsumer(driver.Consumer):
             progress = self._progress[tp] = Progress()
             progress.begin_at(committed[tp] or beginnings[tp])
             progress.must_seek = True
+        self._room.set()
         return committed
 
     def clear(self) -> None:
@@ -197,10 +198,15 @@ class DeliveringConsumer(driver.Consumer):
     async def _partitions_with_room(self) -> set[TP]:
         """Return the partitions to fetch. Stock sleeps 1 s when full queues hold back all of them; this wakes up."""
         self._room.clear()
-        if not self._get_active_partitions():
+        if not self._readable_partitions():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._room.wait(), ROOM_TIMEOUT_S)
-        return self._get_active_partitions()
+        return self._readable_partitions()
+
+    def _readable_partitions(self) -> set[TP]:
+        """Return the partitions that flow, have room, and are known to begin somewhere."""
+        located = {tp for tp, progress in self._progress.items() if progress.position is not None}
+        return located & self._get_active_partitions()
 
     def on_buffer_drop(self, tp: TP) -> None:
         """Wake the fetch: a queue has room again."""

@@ -14,7 +14,7 @@ class Progress:
     """
 
     def __init__(self) -> None:
-        #: Where the next chunk starts; None: not known before the first fetch.
+        #: Where the next chunk starts; None: not known yet, and nothing may be delivered.
         self.position: int | None = None
         self.committed: int | None = None
         #: The fetcher may stand elsewhere: seek to `position` before the next fetch.
@@ -29,13 +29,11 @@ class Progress:
 
     def deliver(self, chunk: Chunk) -> None:
         """Note a chunk as handed to Faust."""
-        self.begin_at(chunk.first)
         self._open.append(chunk)
         self.position = chunk.next
 
     def pass_over(self, offset: int) -> None:
-        """Note that nothing readable lies before `offset`: only markers and aborted records."""
-        self.begin_at(offset)
+        """Note that nothing readable lies between the position and `offset`: only markers and aborted records."""
         if self.position is not None and offset > self.position:
             self.position = offset
 

@@ -14,6 +14,7 @@ def chunk(first: int, records: int, markers: int = 0) -> Chunk:
 
 def test_prefix_of_acked_chunks_is_processed() -> None:
     progress = Progress()
+    progress.begin_at(100)
     chunks = [chunk(100, 10), chunk(110, 10), chunk(120, 10, markers=1)]
     for each in chunks:
         progress.deliver(each)
@@ -47,11 +48,14 @@ def test_limit_below_what_is_committed_never_goes_back() -> None:
     assert progress.committable(limit=0) is None
 
 
-def test_nothing_is_known_before_the_first_fetch() -> None:
+def test_nothing_is_known_before_the_beginning_is() -> None:
     progress = Progress()
     assert (progress.position, progress.processed, progress.committable(None)) == (None, None, None)
     progress.pass_over(7)
-    assert (progress.position, progress.processed, progress.committable(None)) == (7, 7, None)
+    assert (progress.position, progress.processed, progress.committable(None)) == (None, None, None), "a client's place"
+    progress.begin_at(5)
+    progress.pass_over(7)
+    assert (progress.position, progress.processed, progress.committable(None)) == (7, 7, 7)
 
 
 OPERATIONS = st.lists(

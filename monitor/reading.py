@@ -4,6 +4,7 @@ A reading is the cumulative total of one (run, topic, partition) up to an offset
 each, a restarted worker goes on from its own, and nothing is counted twice. `Tally` is the same thing as it is counted.
 Ledger readings (topic name LEDGER) carry the audit's counts instead; what senders did with their arrivals comes as
 ARRIVALS readings, one a fleet and partition; how far the workers have read comes as POSITIONS readings, of no run.
+CLOSING readings tell how many deliveries are closed before that is stored: for pacing a load, never for judging one.
 """
 
 from collections import defaultdict
@@ -19,7 +20,7 @@ from monitor.histogram import Histogram, HistogramRows
 Int64s = npt.NDArray[np.int64]
 
 #: Names in a reading's `topic` that are no event topic.
-LEDGER, ARRIVALS, POSITIONS = "ledger", "arrivals", "positions"
+LEDGER, ARRIVALS, POSITIONS, CLOSING = "ledger", "arrivals", "positions", "closing"
 
 #: Numbers an agency code.
 IndexOf = Callable[[str], int]
@@ -33,7 +34,7 @@ class Reading(msgspec.Struct, frozen=True, tag_field="kind", tag="reading", omit
 
     version: int
     run: str
-    topic: str  # without the prefix: sent, delivered, status, refused, ledger, arrivals
+    topic: str  # without the prefix: sent, delivered, status, refused; or one of the names above
     partition: int
     offset: int  # the first record that is not counted
     at_us: int

@@ -21,7 +21,7 @@ from docaxis.domain.codec import encode
 from docaxis.kafka.topics import Topics
 from docaxis.kafka.writer import BATCH_BYTES, BatchWriter
 from monitor.feed import Feed
-from monitor.reading import LEDGER, encode_reading
+from monitor.reading import CLOSING, encode_reading
 from producers.arrivals import Arrivals
 from producers.drafting import Drafter, Drafts
 from producers.inbox import Waiting
@@ -194,11 +194,10 @@ class Fleet:
         following = asyncio.ensure_future(feed.follow(stop))
         closed = 0
         while not (stop.is_set() or self.stats.sending_ended):
-            feed.changed.clear()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(feed.changed.wait(), REPORT_INTERVAL_S)
-            counts = feed.readings.counts(self._settings.run, LEDGER)
-            total = sum(counts.get(name, 0) for name in ("delivered_once", "duplicated", "refused"))
+            feed.changed.clear()
+            total = feed.readings.counts(self._settings.run, CLOSING).get("closed", 0)
             mine = total // self._settings.share[1] - closed
             if mine > 0:
                 closed += mine

@@ -67,6 +67,11 @@ class LedgerCounts:
     misrouted_forgotten: int = 0  # unmatched deliveries beyond their bound: counted on, no longer matched
     evicted: int = 0  # histories, places, waiting receipts and refusals forgotten beyond their bounds
 
+    @property
+    def closed(self) -> int:
+        """Deliveries that are no longer outstanding."""
+        return self.delivered_once + self.duplicated + self.refused
+
 
 class Ledger:
     """The audit of one run in one partition."""

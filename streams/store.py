@@ -44,6 +44,7 @@ class StateStore:
         # another one on top of it would have holes. Only opening anew says what is there.
         self._in_doubt = False
         self.saved_bytes = 0  # of the newest snapshot, its readings apart
+        self.prepared_ns = 0  # what the newest snapshot kept this process from doing; the rest was waiting
 
     async def open(self, duties: Duties, bounds: StateBounds) -> PartitionState:
         """Fence the previous owner, then read the newest snapshot; an empty state where there is none."""
@@ -92,7 +93,7 @@ class StateStore:
         if self._in_doubt:
             raise KafkaError(f"{self._topics.ledger} partition {self._partition}: the last snapshot was not stored")
         self._in_doubt = True
-        at_us = self._clock.wall_us()
+        at_us, started_ns = self._clock.wall_us(), self._clock.monotonic_ns()
         positions = dict(state.positions)
         tallies = [
             tally.to_reading(
@@ -111,12 +112,14 @@ class StateStore:
         letters, state.dead_letters = state.dead_letters, []
         state.changed = False
         readings = (*tallies, *ledger_readings(state, positions, at_us), positions_reading(state, positions, at_us))
+        encoded = [encode_reading(reading) for reading in readings]
+        self.prepared_ns = self._clock.monotonic_ns() - started_ns
         writer = BatchWriter(self._producer)
         async with self._producer.transaction():
             for key, value in records.items():
                 writer.put(self._topics.ledger, self._partition, key, value)
-            for reading in readings:
-                writer.put(self._topics.readings, self._partition, *encode_reading(reading))
+            for identity, reading in encoded:
+                writer.put(self._topics.readings, self._partition, identity, reading)
             for letter in letters:
                 writer.put(self._topics.refused, self._partition, None, encode(letter))
             await writer.flush()

@@ -19,6 +19,7 @@ from docaxis.domain.errors import InfrastructureError
 from docaxis.kafka.topics import Topics
 from monitor.histogram import Histogram
 from streams.batch import TP, BatchApp, BatchHooks, BatchSettings, Position, batch_topic, build_app, run_app
+from streams.closing import tell_closings
 from streams.state import Duties, PartitionState, StateBounds
 from streams.store import StateStore
 
@@ -43,8 +44,7 @@ class WorkerSettings:
     ledger: bool = True
     bounds: StateBounds = field(default_factory=StateBounds)
     snapshot_interval_s: float = 2.0
-    snapshot_share_max: float = 0.1  # of the time: a state that takes long to store is stored less often
-    snapshot_put_off_max_s: float = 10.0  # but not put off for longer: it may have taken long for want of a broker
+    snapshot_share_max: float = 0.1  # of the time: a state that takes long to prepare is stored less often
 
 
 @dataclass(slots=True)
@@ -133,20 +133,20 @@ class StreamWorker:
     async def keep_snapshots(self) -> None:
         """Store changed partitions, for ever: at the interval while records come, at once when they stop coming."""
         pause_s, seen, stored_ns, took_ns = 0.2, -1, self._clock.monotonic_ns(), 0
+        settings = self._settings
         while True:
             await asyncio.sleep(pause_s)
-            settings = self._settings
-            share_ns = min(took_ns / settings.snapshot_share_max, settings.snapshot_put_off_max_s * 1e9)
-            interval_ns = max(settings.snapshot_interval_s * 1e9, share_ns)
+            interval_ns = max(settings.snapshot_interval_s * 1e9, took_ns / settings.snapshot_share_max)
             quiet, seen = seen == self.stats.records, self.stats.records
             started_ns = self._clock.monotonic_ns()
             if not quiet and started_ns - stored_ns < interval_ns:
                 continue
-            await self._save({number for number, state in self.states.items() if state.changed})
+            took_ns = await self._save({number for number, state in self.states.items() if state.changed})
             stored_ns = self._clock.monotonic_ns()
-            took_ns = stored_ns - started_ns
 
-    async def _save(self, numbers: Iterable[int]) -> None:
+    async def _save(self, numbers: Iterable[int]) -> int:
+        """Store these partitions; return the nanoseconds for which nothing else could be done meanwhile."""
+        took_ns = 0
         async with self._saving:
             for number in sorted(numbers):
                 state = self.states.get(number)
@@ -159,6 +159,8 @@ class StreamWorker:
                 self.stats.snapshots += 1
                 self.stats.snapshot.observe_one((self._clock.monotonic_ns() - started_ns) // 1000)
                 self.stats.snapshot_at_us = self._clock.wall_us()
+                took_ns += store.prepared_ns
+        return took_ns
 
     async def run(self, stop: asyncio.Event) -> None:
         """Be a member of the workers' group until told to stop; raise what made it impossible to go on."""
@@ -177,6 +179,9 @@ class StreamWorker:
         ended = asyncio.Event()
         running = asyncio.ensure_future(run_app(app, ended))
         storing = asyncio.ensure_future(self.keep_snapshots())
+        telling = asyncio.ensure_future(
+            tell_closings(self._settings.client, self._settings.topics, self.states, self._clock)
+        )
         stopping = asyncio.ensure_future(stop.wait())
         try:
             await asyncio.wait({running, storing, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -186,10 +191,12 @@ class StreamWorker:
             async with self._saving:  # let a snapshot that has begun be finished: after half of one no other may follow
                 storing.cancel()
             stopping.cancel()
+            telling.cancel()
             ended.set()
             try:
                 await running
             finally:
+                await asyncio.gather(telling, return_exceptions=True)
                 await self._close(list(self._stores))  # those, too, whose state could not be opened
 
     def positions(self) -> dict[TP, Position]:

@@ -23,7 +23,7 @@ from producers.history import DEFAULT_UNTIL, History
 
 app = new_app(__doc__)
 
-#: A schedule is kept by waking up in time: what offers a load goes before what carries it.
+#: Where real-time scheduling does not exist.
 GENERATOR_NICENESS = -10
 
 RunId = Annotated[str, typer.Option("--run", help="Identity of the run; every event carries it.")]
@@ -84,8 +84,7 @@ def fleet(
     elif rate is not None:
         load = OpenLoad(rate, documents, poisson=not constant, drafted_ahead=drafted_ahead)
     if isinstance(load, OpenLoad):
-        with contextlib.suppress(OSError):  # only the privileged may; others are as late as the machine makes them
-            os.setpriority(os.PRIO_PROCESS, 0, GENERATOR_NICENESS)
+        go_before_others()
     clock, stats = SystemClock(), FleetStats.of(settings.topics.partitions)
     one = Fleet(fleet_settings, load, clock, stats)
     role = Role(
@@ -97,6 +96,19 @@ def fleet(
         runs=lambda: [run],
     )
     run_role(role, metrics_port=metrics_port, owned=owned)
+
+
+def go_before_others() -> None:
+    """Have this thread woken at once when it is due, if the system allows it.
+
+    A schedule is kept by waking up in time, and a fair scheduler lets whatever carries the load finish its slice
+    first, for milliseconds. Only the privileged may; others are as late as the machine makes them, and say so.
+    """
+    with contextlib.suppress(OSError):
+        if hasattr(os, "sched_setscheduler"):
+            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(os.sched_get_priority_min(os.SCHED_RR)))
+        else:
+            os.setpriority(os.PRIO_PROCESS, 0, GENERATOR_NICENESS)
 
 
 def parse_share(text: str) -> tuple[int, int]:

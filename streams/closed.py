@@ -15,8 +15,9 @@ Int64s = npt.NDArray[np.int64]
 #: Neighbouring segments merge when the older is less than this many times the newer.
 GROWTH = 4
 
-#: No merged segment exceeds this part of the horizon: whole segments are forgotten, and most must be remembered.
-HORIZON_PARTS = 4
+#: No merged segment exceeds this part of the horizon: whole segments are forgotten, and most must be remembered; and a
+#: merge holds its segments three times over for a moment, which should not show in a worker's memory.
+HORIZON_PARTS = 64
 
 
 @dataclass(frozen=True, slots=True)

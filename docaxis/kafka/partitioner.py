@@ -23,7 +23,7 @@ def partitions_of(keys: list[bytes], partitions: int) -> npt.NDArray[np.int32]:
     """Return the partition of each key, as `partition_of` would say; fast when many keys share a length."""
     result = np.empty(len(keys), np.int32)
     lengths = np.fromiter(map(len, keys), np.int64, len(keys))
-    for length in np.unique(lengths).tolist():
+    for length in np.flatnonzero(np.bincount(lengths)).tolist():  # the lengths that occur
         where = np.flatnonzero(lengths == length)
         joined = b"".join(keys if len(where) == len(keys) else [keys[i] for i in where.tolist()])
         matrix = np.frombuffer(joined, np.uint8).reshape(-1, length) if length else np.empty((1, 0), np.uint8)

@@ -14,7 +14,7 @@ import orjson
 import typer
 import uvloop
 
-from docaxis.commands.log_limit import LineLimit
+from docaxis.commands.log_limit import bounded
 from docaxis.domain.clock import SystemClock
 from docaxis.kafka.cluster import probe
 from docaxis.settings import KafkaSettings
@@ -46,9 +46,7 @@ class Role:
 
 def run_role(role: Role, *, metrics_port: int, owned: bool) -> None:
     """Run a role in this process until SIGTERM, Ctrl-C, or (owned) the end of standard input."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(LineLimit(SystemClock()))
+    logging.getLogger().addHandler(bounded(logging.StreamHandler(), SystemClock()))
     gc.set_threshold(*GC_THRESHOLD)
     uvloop.run(_run(role, metrics_port, owned))
 

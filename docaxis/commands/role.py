@@ -22,7 +22,12 @@ from monitor.exposition import Exposition
 from monitor.metrics import Collector, Metrics
 from monitor.process_metrics import ProcessMetrics
 
-MetricsPort = Annotated[int, typer.Option("--metrics-port", help="Port of /metrics on loopback; 0: a free one.")]
+#: The highest port there is. The event loop would take a higher number too, and listen elsewhere.
+PORT_MAX = 65_535
+
+MetricsPort = Annotated[
+    int, typer.Option("--metrics-port", min=0, max=PORT_MAX, help="Port of /metrics on loopback; 0: a free one.")
+]
 Owned = Annotated[bool, typer.Option("--owned", hidden=True, help="End when standard input ends.")]
 
 #: A role that has not ended by itself this long after it was told to is broken.

@@ -270,12 +270,17 @@ def closed_of(mine: int, closed: int, addressed: int) -> int:
     return closed * mine // max(addressed, mine, 1)
 
 
+def fitting_mean(fan_out_mean: float, agencies: int) -> float:
+    """Return the mean number of recipients, less where so few agencies could not be as many recipients."""
+    return fan_out_mean if fan_out_mean < agencies - 1 else agencies / 2
+
+
 class _Traffic:
     """Documents of today for an open load."""
 
     def __init__(self, settings: FleetSettings, fan_out_mean: float) -> None:
         self._registry = settings.registry
-        model = TrafficModel.build(settings.registry, settings.seed, fan_out_mean)
+        model = TrafficModel.build(settings.registry, settings.seed, fitting_mean(fan_out_mean, len(settings.registry)))
         self._model = model.of_senders(np.arange(len(settings.registry)) % settings.share[1] == settings.share[0])
         self._ordinals = Ordinals(len(settings.registry))
         self._rng = np.random.default_rng(np.random.SeedSequence(settings.seed, spawn_key=settings.share))

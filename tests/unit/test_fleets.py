@@ -1,9 +1,12 @@
-"""How fleets that share a run divide what the ledger has closed: by what each sent, not by their number."""
+"""Fleets: how those that share a run divide what the ledger has closed, and how few agencies can be driven."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.fleet import closed_of
+from docaxis.domain.agency import Registry
+from producers.fleet import closed_of, fitting_mean
+from producers.traffic import TrafficModel
 from tests.support.laws import law
 
 
@@ -27,3 +30,15 @@ def test_when_all_is_closed_each_fleet_has_what_it_sent(sent: list[int]) -> None
 def test_together_they_never_take_more_than_was_closed(sent: list[int], share: float) -> None:
     closed = int(sum(sent) * share)
     assert sum(closed_of(mine, closed, sum(sent)) for mine in sent) <= closed
+
+
+@pytest.mark.parametrize("agencies", [2, 3, 4, 5, 800])
+def test_a_registry_of_any_size_can_send_at_a_rate(agencies: int) -> None:
+    header = "seq,code,organ_id_qcvn102_2016,name_vi,name_en,kind,abbr,code_certainty\n"
+    rows = (
+        f"{n},K{n:03},000.00.00.K{n:03},Cơ quan {n},Agency {n},province,A,derived\n" for n in range(1, agencies + 1)
+    )
+    model = TrafficModel.build(Registry.parse(header + "".join(rows), "here"), 1, fitting_mean(3.4, agencies))
+    assert 1 <= model.fan_out.mean <= agencies - 1
+    if agencies > 4:
+        assert model.fan_out.mean == pytest.approx(3.4)

@@ -14,6 +14,7 @@ import aiohttp
 import orjson
 
 from docaxis.commands.log_limit import bounded
+from docaxis.commands.options import make_folder
 from docaxis.domain.clock import SystemClock
 from docaxis.domain.errors import InfrastructureError
 from docaxis.settings import Settings
@@ -57,7 +58,7 @@ class Axis:
         self.cpu_seconds: dict[str, float] = {}
 
     async def __aenter__(self) -> Self:
-        self._logs.mkdir(parents=True, exist_ok=True)
+        make_folder(self._logs, "DOCAXIS_PATHS_RUNS")
         logging.getLogger().addHandler(self._log)
         return self
 

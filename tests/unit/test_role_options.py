@@ -1,5 +1,7 @@
 """Values of the roles' options that cannot be meant: refused with exit code 2 before anything is started."""
 
+from pathlib import Path
+
 import pytest
 
 from docaxis.cli import main
@@ -37,3 +39,18 @@ def test_a_value_out_of_bounds_is_a_usage_error(arguments: list[str], capsys: py
     assert shown.out == ""
     assert "Traceback" not in shown.err
     assert arguments[-2] in shown.err, "the message names the option"
+
+
+@pytest.mark.parametrize("variable", ["DOCAXIS_PATHS_RUNS", "DOCAXIS_PATHS_HOME"])
+def test_a_folder_that_cannot_be_made_is_named_before_anything_is_started(
+    variable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("DOCAXIS_PATHS_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("DOCAXIS_PATHS_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv(variable, str(tmp_path / "file" / "inside"))
+    assert main(["demo", "--scale", "0.001"]) == 4
+    shown = capsys.readouterr().err
+    assert variable in shown
+    assert "Traceback" not in shown
+    assert "starting" not in shown

@@ -9,12 +9,15 @@ one function under `@app.command()` (or several, for sub-commands), and add its 
 and exit codes.
 """
 
+import contextlib
 import difflib
 import importlib
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from docaxis import __version__
@@ -85,10 +88,39 @@ def _run(row: Command, arguments: list[str]) -> int:
 
     app = importlib.import_module(row.module).app
     try:
-        typer.main.get_command(app)(arguments, prog_name=f"docaxis {row.name}")
+        with _orderly_end():
+            typer.main.get_command(app)(arguments, prog_name=f"docaxis {row.name}")
     except SystemExit as end:  # typer's way to end, with 2 for what it could not make sense of
+        if end.code == EXIT_INTERRUPTED:  # it was a KeyboardInterrupt, about which typer is silent
+            raise KeyboardInterrupt from end
         return end.code if isinstance(end.code, int) else 0
     return 0
+
+
+@contextlib.contextmanager
+def _orderly_end() -> Iterator[None]:
+    """Let SIGTERM and the closing of the terminal end a command as Ctrl-C does: in order, everything freed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+
+    def interrupt(*_: object) -> None:
+        for number in numbers:  # once is enough: a second one must not break the clearing up
+            signal.signal(number, signal.SIG_IGN)
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)  # inside asyncio.run it cancels the task instead of tearing the loop
+
+    before = {number: signal.getsignal(number) for number in numbers}
+    for number in numbers:
+        if before[number] is signal.SIG_DFL:  # whoever started us with nohup wants it to be ignored
+            signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _overview() -> str:

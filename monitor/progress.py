@@ -50,7 +50,7 @@ def progress_line(now: Moment, before: Moment, planned_total: int, language: Lan
         f"{now.elapsed_s:5.0f} s  {word('calendar', language)} {day}  {done:4.0%}  "
         f"{now.documents:>9,} {word('documents', language)}  "
         f"{(now.deliveries - before.deliveries) / duration_s:>8,.0f} {word('deliveries/s', language)}  "
-        f"{word('latency', language)} p50 {_ms(recent.quantile_us(0.5))} p99 {_ms(recent.quantile_us(0.99))}  "
+        f"{word('latency', language)} p50 {_quantile(recent, 0.5)} p99 {_quantile(recent, 0.99)}  "
         f"{word('memory', language)} {now.memory_bytes / 2**20:,.0f} MiB"
     )
 
@@ -61,6 +61,10 @@ def _vietnam_date(instant_ms: int) -> datetime:
 
 def _ms(duration_us: int) -> str:
     return f"{duration_us / 1000:,.1f} ms" if duration_us < 1_000_000 else f"{duration_us / 1e6:,.2f} s"
+
+
+def _quantile(histogram: Histogram, q: float) -> str:
+    return _ms(histogram.quantile_us(q)) if histogram.count else "–"
 
 
 def closing_view(
@@ -105,8 +109,9 @@ def _latencies(stages: Mapping[str, Histogram], language: Language) -> Table:
     title = "Latency by stage (closed loop: shown, not judged)"
     table = _table(title, "stage", "samples", "median", "p99", "p99.9", "max", language=language)
     for stage, histogram in stages.items():
-        quantiles = [_ms(histogram.quantile_us(q)) for q in (0.5, 0.99, 0.999)]
-        table.add_row(word(stage, language), f"{histogram.count:,}", *quantiles, _ms(histogram.max_us))
+        quantiles = [_quantile(histogram, q) for q in (0.5, 0.99, 0.999)]
+        longest = _ms(histogram.max_us) if histogram.count else "–"
+        table.add_row(word(stage.replace("_", " "), language), f"{histogram.count:,}", *quantiles, longest)
     return table
 
 

@@ -197,8 +197,8 @@ class Fleet:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(feed.changed.wait(), REPORT_INTERVAL_S)
             feed.changed.clear()
-            total = feed.readings.counts(self._settings.run, CLOSING).get("closed", 0)
-            mine = total // self._settings.share[1] - closed
+            counts = feed.readings.counts(self._settings.run, CLOSING)
+            mine = closed_of(self.stats.sender.deliveries, counts["closed"], counts["expected"]) - closed
             if mine > 0:
                 closed += mine
                 self._window.closed(mine)
@@ -259,12 +259,26 @@ class Fleet:
         await writer.flush()
 
 
+def closed_of(mine: int, closed: int, expected: int) -> int:
+    """Return how many of the `closed` deliveries of a run are those of a fleet that sent `mine` of the `expected`.
+
+    The ledger does not tell fleets apart, and their agencies send unequally: each takes its part of what was sent. At
+    the end, when all is closed, that is exactly what each sent.
+    """
+    return closed * mine // max(expected, mine, 1)
+
+
+def fitting_mean(fan_out_mean: float, agencies: int) -> float:
+    """Return the mean number of recipients, less where so few agencies could not be as many recipients."""
+    return fan_out_mean if fan_out_mean < agencies - 1 else agencies / 2
+
+
 class _Traffic:
     """Documents of today for an open load."""
 
     def __init__(self, settings: FleetSettings, fan_out_mean: float) -> None:
         self._registry = settings.registry
-        model = TrafficModel.build(settings.registry, settings.seed, fan_out_mean)
+        model = TrafficModel.build(settings.registry, settings.seed, fitting_mean(fan_out_mean, len(settings.registry)))
         self._model = model.of_senders(np.arange(len(settings.registry)) % settings.share[1] == settings.share[0])
         self._ordinals = Ordinals(len(settings.registry))
         self._rng = np.random.default_rng(np.random.SeedSequence(settings.seed, spawn_key=settings.share))

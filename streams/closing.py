@@ -26,10 +26,18 @@ INTERVAL_S = 0.1
 
 
 def closing_readings(state: PartitionState, at_us: int) -> list[Reading]:
-    """Return for each run how many deliveries its ledger in this partition has closed, as far as it has read."""
+    """Return for each run how many deliveries this partition's ledger expects and has closed, as far as it has read."""
     offset = sum(state.positions.get(topic, 0) for topic in ("sent", "status", "refused"))
     return [
-        Reading(1, run, CLOSING, state.partition, offset, at_us, counts={"closed": ledger.counts.closed})
+        Reading(
+            1,
+            run,
+            CLOSING,
+            state.partition,
+            offset,
+            at_us,
+            counts={"closed": ledger.counts.closed, "expected": ledger.counts.deliveries_expected},
+        )
         for run, ledger in state.ledgers.items()
     ]
 
@@ -39,7 +47,7 @@ async def tell_closings(
 ) -> None:
     """Publish what changed since the last time, for ever; without a broker it is silent until one answers."""
     producer = AIOKafkaProducer(**client)
-    told: dict[tuple[str, int], int] = {}
+    told: dict[tuple[str, int], dict[str, int]] = {}
     await producer.start()
     try:
         while True:
@@ -47,9 +55,9 @@ async def tell_closings(
             writer = BatchWriter(producer)
             for state in list(states.values()):
                 for reading in closing_readings(state, clock.wall_us()):
-                    key, closed = (reading.run, reading.partition), reading.counts["closed"]
-                    if told.get(key) != closed:
-                        told[key] = closed
+                    key = (reading.run, reading.partition)
+                    if told.get(key) != reading.counts:
+                        told[key] = reading.counts
                         writer.put(topics.readings, reading.partition, *encode_reading(reading))
             try:
                 await writer.flush()

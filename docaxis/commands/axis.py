@@ -1,6 +1,7 @@
 """The processes of one axis: roles as child processes that end with this one, however it ends."""
 
 import asyncio
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,9 @@ from typing import Self
 import aiohttp
 import orjson
 
+from docaxis.commands.log_limit import bounded
+from docaxis.commands.options import make_folder
+from docaxis.domain.clock import SystemClock
 from docaxis.domain.errors import InfrastructureError
 from docaxis.settings import Settings
 
@@ -39,23 +43,33 @@ class Child:
 
 
 class Axis:
-    """Starts roles, watches them and ends them; each holds a pipe to this process and stops when it breaks."""
+    """Starts roles, watches them and ends them; each holds a pipe to this process and stops when it breaks.
+
+    While it is open, what the clients of this process itself log goes to `command.log` beside the logs of the roles:
+    a client says "not leader" when topics are new, and then goes on, which would only disturb the view.
+    """
 
     def __init__(self, settings: Settings, logs: Path) -> None:
         self._settings = settings
         self._logs = logs
+        self._log = bounded(logging.FileHandler(logs / "command.log", delay=True), SystemClock())
         self.children: list[Child] = []
         self.peak_rss_bytes: dict[str, int] = {}
         self.cpu_seconds: dict[str, float] = {}
 
     async def __aenter__(self) -> Self:
-        self._logs.mkdir(parents=True, exist_ok=True)
+        make_folder(self._logs, "DOCAXIS_PATHS_RUNS")
+        logging.getLogger().addHandler(self._log)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
-        await self.stop(list(self.children))
+        try:
+            await self.stop(list(self.children))
+        finally:
+            logging.getLogger().removeHandler(self._log)
+            self._log.close()
 
     async def start(self, name: str, *arguments: str) -> Child:
         """Start `docaxis ARGUMENTS`, a role, and wait until it says where its endpoints are."""

@@ -26,7 +26,8 @@ def up(
     """Start it and leave it running; returns when clients are served. Does nothing if it runs already."""
     settings = settings_from(settings_file, {"broker.brokers": brokers, "broker.port": port})
     status = broker_status(settings)
-    if status.running and brokers in (None, status.brokers):
+    as_wanted = brokers in (None, status.brokers) and (port is None or f":{port}" in status.bootstrap_servers)
+    if status.running and as_wanted:
         progress(f"A broker runs already in {status.data_dir}.")
     else:
         EmbeddedBroker(settings, owned=False, report=progress).start()

@@ -22,10 +22,18 @@ from docaxis.commands.axis import Axis
 from docaxis.commands.conduct import Conducted, Conductor, RoleCommand
 from docaxis.commands.fleet import LifeCycle, PollInterval, Scale, Seed, Until, parse_day
 from docaxis.commands.hub import RegistryFile
-from docaxis.commands.options import BootstrapServers, SettingsFile, TopicPrefix, new_app, progress, settings_from
+from docaxis.commands.options import (
+    BootstrapServers,
+    SettingsFile,
+    TopicPrefix,
+    make_folder,
+    new_app,
+    progress,
+    settings_from,
+)
 from docaxis.domain.agency import Registry
 from docaxis.domain.errors import InfrastructureError
-from docaxis.kafka.broker import EmbeddedBroker, broker_status
+from docaxis.kafka.broker import EmbeddedBroker, broker_status, remove_stopped
 from docaxis.kafka.jars import KAFKA_VERSION
 from docaxis.kafka.topics import ensure_topics, plan_topics
 from docaxis.settings import Settings
@@ -39,6 +47,8 @@ app = new_app(__doc__)
 
 #: What a document and a delivery (with its receipt) take on disk, uncompressed, as measured on the demo's topics.
 DOCUMENT_BYTES, DELIVERY_BYTES = 450, 950
+
+_FREE = "`docaxis broker down --remove-data`"
 
 #: Without a terminal: seconds between lines.
 PLAIN_INTERVAL_S = 2.0
@@ -106,6 +116,7 @@ def demo(
     run = f"demo-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     plan = DemoPlan(run, seed, last, scale, agencies, registry and registry.absolute(), poll_interval, life_cycle)
     plan.milestones()  # refuses what was never published, before anything is started
+    make_folder(settings.paths.runs / run, "DOCAXIS_PATHS_RUNS")
     with _kafka(settings, plan, keep) as reachable:
         raise typer.Exit(asyncio.run(_demo(reachable, plan, lang)))
 
@@ -117,21 +128,28 @@ def _kafka(settings: Settings, plan: DemoPlan, keep: bool) -> Iterator[Settings]
         yield settings
         return
     status = broker_status(settings)
+    ours = status.data_dir / ".demo"  # marks data that a demo made and nobody asked to keep
+    if not status.running and ours.exists():
+        remove_stopped(settings)
+        status = broker_status(settings)
+    _check_room(settings.paths.home, plan)
     if status.running:
-        progress(f"Using the broker that runs at {status.bootstrap_servers}")
+        until = f"; it ends with the command of pid {status.owner_pid}" if status.owner_pid is not None else ""
+        progress(f"Using the broker that runs at {status.bootstrap_servers}{until}")
         yield settings.with_servers(status.bootstrap_servers)
         return
-    ours = status.data_dir / ".demo"  # marks data that a demo made and nobody asked to keep
-    if ours.exists():
-        shutil.rmtree(status.data_dir)
     fresh = not status.data_dir.exists()
-    _check_room(settings.paths.home, plan)
     broker = EmbeddedBroker(settings, owned=True, report=progress)
     if fresh and not keep:  # before anything is written: an interrupted start is cleared away too
-        status.data_dir.mkdir(parents=True)
+        make_folder(status.data_dir, "DOCAXIS_PATHS_HOME")
         ours.touch()
     try:
         broker.start()
+    except BaseException:
+        if fresh:
+            remove_stopped(settings)
+        raise
+    try:
         yield settings.with_servers(broker.bootstrap_servers)
     finally:
         if keep:
@@ -139,6 +157,8 @@ def _kafka(settings: Settings, plan: DemoPlan, keep: bool) -> Iterator[Settings]
             progress(f"The broker goes on at {broker.bootstrap_servers}; `docaxis broker down` stops it")
         else:
             broker.stop(remove_data=fresh)
+            if not fresh:
+                progress(f"Its data stays in {status.data_dir}, which was there before; to free it: {_FREE}")
 
 
 def _check_room(home: Path, plan: DemoPlan) -> None:

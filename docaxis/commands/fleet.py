@@ -14,6 +14,7 @@ from docaxis.commands.role import MetricsPort, Owned, Role, run_role
 from docaxis.domain.agency import Registry
 from docaxis.domain.clock import SystemClock
 from docaxis.domain.errors import UsageError
+from docaxis.domain.event import RUN_LENGTH_MAX
 from docaxis.kafka.broker import reachable_kafka
 from docaxis.kafka.client import client_kwargs
 from docaxis.kafka.topics import Topics
@@ -26,11 +27,18 @@ app = new_app(__doc__)
 #: Where real-time scheduling does not exist.
 GENERATOR_NICENESS = -10
 
+#: Documents a second: above what any cluster takes, and low enough that schedules stay exact.
+RATE_MIN, RATE_MAX = 0.001, 1_000_000
+#: A day: longer, and an agency never polls within a run.
+POLL_INTERVAL_MAX_S = 86_400
+
 RunId = Annotated[str, typer.Option("--run", help="Identity of the run; every event carries it.")]
 Seed = Annotated[int, typer.Option(min=0, help="The same seed gives the same documents.")]
 Until = Annotated[str | None, typer.Option(help="Last day of the history, as 2021-02-23 or 23/02/2021.")]
 Scale = Annotated[float, typer.Option(help="Size of the history against the published one.")]
-PollInterval = Annotated[float, typer.Option(min=0, help="Seconds between an agency's polls; 0: at once.")]
+PollInterval = Annotated[
+    float, typer.Option(min=0, max=POLL_INTERVAL_MAX_S, help="Seconds between an agency's polls; 0: at once.")
+]
 LifeCycle = Annotated[bool, typer.Option("--life-cycle", help="State the business statuses 01 to 06 on the calendar.")]
 
 
@@ -41,7 +49,9 @@ def fleet(
     prefix: TopicPrefix = None,
     registry: RegistryFile = None,
     history: Annotated[bool, typer.Option("--history", help="Send the published history, as fast as it goes.")] = False,
-    rate: Annotated[float | None, typer.Option(min=0.001, help="Send so many documents a second, open loop.")] = None,
+    rate: Annotated[
+        float | None, typer.Option(min=RATE_MIN, max=RATE_MAX, help="Send so many documents a second, open loop.")
+    ] = None,
     documents: Annotated[int | None, typer.Option(min=1, help="Stop sending after so many (with --rate).")] = None,
     constant: Annotated[bool, typer.Option("--constant", help="Even gaps instead of Poisson arrivals.")] = False,
     drafted_ahead: Annotated[bool, typer.Option("--drafted-ahead", help="Draft all documents first.")] = False,
@@ -60,6 +70,7 @@ def fleet(
     """Be the agencies until Ctrl-C. Without --history or --rate they only receive."""
     if history and rate is not None:
         raise UsageError("--history and --rate exclude each other", next_step="leave one of them out")
+    check_run(run)
     settings = settings_from(settings_file, {"kafka.bootstrap_servers": bootstrap_servers, "topics.prefix": prefix})
     number, of = parse_share(share)
     kafka = reachable_kafka(settings)
@@ -83,7 +94,6 @@ def fleet(
         load = ClosedLoad(History.load().generate(seed, fleet_settings.registry, last, scale=scale))
     elif rate is not None:
         load = OpenLoad(rate, documents, poisson=not constant, drafted_ahead=drafted_ahead)
-    if isinstance(load, OpenLoad):
         go_before_others()
     clock, stats = SystemClock(), FleetStats.of(settings.topics.partitions)
     one = Fleet(fleet_settings, load, clock, stats)
@@ -109,6 +119,14 @@ def go_before_others() -> None:
             os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(os.sched_get_priority_min(os.SCHED_RR)))
         else:
             os.setpriority(os.PRIO_PROCESS, 0, GENERATOR_NICENESS)
+
+
+def check_run(run: str) -> None:
+    """Refuse an identity that events could not carry: the hub would refuse every document of that run."""
+    if not 0 < len(run) <= RUN_LENGTH_MAX or not run.isprintable() or run != run.strip():
+        raise UsageError(
+            f"--run {run!r} is no identity of a run", next_step=f"give 1 to {RUN_LENGTH_MAX} characters, as in trial-1"
+        )
 
 
 def parse_share(text: str) -> tuple[int, int]:

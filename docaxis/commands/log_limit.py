@@ -1,4 +1,4 @@
-"""Logs of a role: bounded, also while a broker is away and the client says so thousands of times."""
+"""Logs of a process: bounded, also while a broker is away and the client says so thousands of times."""
 
 import logging
 
@@ -6,6 +6,13 @@ from docaxis.domain.clock import Clock
 
 #: Lines of one logger and level in one interval; the rest is counted and told with the next line that passes.
 LINES_MAX, INTERVAL_NS = 20, 10_000_000_000
+
+
+def bounded(handler: logging.Handler, clock: Clock) -> logging.Handler:
+    """Return the handler, made to write the moment and origin of each line, and only so many of them."""
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.addFilter(LineLimit(clock))
+    return handler
 
 
 class LineLimit(logging.Filter):

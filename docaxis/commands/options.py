@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
+from docaxis.domain.errors import InfrastructureError
 from docaxis.settings import Settings, load_settings
 
 SettingsFile = Annotated[
@@ -33,6 +34,17 @@ def new_app(doc: str | None) -> typer.Typer:
 def settings_from(file: Path | None, overrides: dict[str, Any] | None = None) -> Settings:
     """Load the settings with the values of the command line by dotted key; None means that it was not given."""
     return load_settings(file, overrides)
+
+
+def make_folder(folder: Path, variable: str) -> None:
+    """Make a folder that the environment variable could name; raises InfrastructureError where that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InfrastructureError(
+            f"The folder {folder} cannot be made: {error.strerror or error}",
+            next_step=f"make room or give rights there, or choose another: {variable}=/path",
+        ) from error
 
 
 def progress(text: str) -> None:

@@ -14,7 +14,7 @@ import orjson
 import typer
 import uvloop
 
-from docaxis.commands.log_limit import LineLimit
+from docaxis.commands.log_limit import bounded
 from docaxis.domain.clock import SystemClock
 from docaxis.kafka.cluster import probe
 from docaxis.settings import KafkaSettings
@@ -22,7 +22,12 @@ from monitor.exposition import Exposition
 from monitor.metrics import Collector, Metrics
 from monitor.process_metrics import ProcessMetrics
 
-MetricsPort = Annotated[int, typer.Option("--metrics-port", help="Port of /metrics on loopback; 0: a free one.")]
+#: The highest port there is. The event loop would take a higher number too, and listen elsewhere.
+PORT_MAX = 65_535
+
+MetricsPort = Annotated[
+    int, typer.Option("--metrics-port", min=0, max=PORT_MAX, help="Port of /metrics on loopback; 0: a free one.")
+]
 Owned = Annotated[bool, typer.Option("--owned", hidden=True, help="End when standard input ends.")]
 
 #: A role that has not ended by itself this long after it was told to is broken.
@@ -46,9 +51,7 @@ class Role:
 
 def run_role(role: Role, *, metrics_port: int, owned: bool) -> None:
     """Run a role in this process until SIGTERM, Ctrl-C, or (owned) the end of standard input."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    for handler in logging.getLogger().handlers:
-        handler.addFilter(LineLimit(SystemClock()))
+    logging.getLogger().addHandler(bounded(logging.StreamHandler(), SystemClock()))
     gc.set_threshold(*GC_THRESHOLD)
     uvloop.run(_run(role, metrics_port, owned))
 

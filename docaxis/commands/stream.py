@@ -25,6 +25,11 @@ app = new_app(__doc__)
 #: Where processors are short, what counts yields to what is counted: else the audit would slow what it measures.
 AUDIT_NICENESS = 5
 
+#: A year: beyond, nothing is ever late or overdue.
+AFTER_MAX_S = 366 * 86_400
+#: An hour: what comes again after a crash is what was read since the last snapshot.
+SNAPSHOT_INTERVAL_MAX_S = 3_600
+
 
 class Processor(StrEnum):
     """What a worker may be limited to."""
@@ -39,9 +44,15 @@ def stream(
     prefix: TopicPrefix = None,
     registry: RegistryFile = None,
     only: Annotated[Processor | None, typer.Option(help="Do only this; default: both.")] = None,
-    late_after: Annotated[float, typer.Option(min=0, help="Seconds from sent to received, then it is late.")] = 60,
-    lost_after: Annotated[float, typer.Option(min=0, help="Seconds after which what is open counts as overdue.")] = 600,
-    snapshot_interval: Annotated[float, typer.Option(min=0.1, help="Seconds between snapshots of the state.")] = 2,
+    late_after: Annotated[
+        float, typer.Option(min=0, max=AFTER_MAX_S, help="Seconds from sent to received, then it is late.")
+    ] = 60,
+    lost_after: Annotated[
+        float, typer.Option(min=0, max=AFTER_MAX_S, help="Seconds after which what is open counts as overdue.")
+    ] = 600,
+    snapshot_interval: Annotated[
+        float, typer.Option(min=0.1, max=SNAPSHOT_INTERVAL_MAX_S, help="Seconds between snapshots of the state.")
+    ] = 2,
     metrics_port: MetricsPort = 0,
     owned: Owned = False,
     settings_file: SettingsFile = None,

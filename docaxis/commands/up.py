@@ -11,9 +11,10 @@ from typing import Annotated
 import typer
 
 from docaxis.commands.axis import Axis
-from docaxis.commands.fleet import LifeCycle, PollInterval, Seed
+from docaxis.commands.fleet import RATE_MAX, RATE_MIN, LifeCycle, PollInterval, Seed
 from docaxis.commands.hub import RegistryFile
 from docaxis.commands.options import BootstrapServers, SettingsFile, TopicPrefix, new_app, progress, settings_from
+from docaxis.commands.role import PORT_MAX
 from docaxis.kafka.broker import EmbeddedBroker, broker_status
 from docaxis.kafka.client import client_kwargs
 from docaxis.kafka.topics import Topics, ensure_topics, plan_topics
@@ -33,11 +34,13 @@ def up(
     bootstrap_servers: BootstrapServers = None,
     prefix: TopicPrefix = None,
     registry: RegistryFile = None,
-    rate: Annotated[float, typer.Option(min=0.001, help="Documents a second, Poisson arrivals.")] = 20,
+    rate: Annotated[float, typer.Option(min=RATE_MIN, max=RATE_MAX, help="Documents a second, Poisson arrivals.")] = 20,
     seed: Seed = 1,
     poll_interval: PollInterval = 0,
     life_cycle: LifeCycle = False,
-    metrics_port: Annotated[int, typer.Option(help="First of three ports for /metrics; 0: free ones.")] = 0,
+    metrics_port: Annotated[
+        int, typer.Option(min=0, max=PORT_MAX - 2, help="First of three ports for /metrics; 0: free ones.")
+    ] = 0,
     settings_file: SettingsFile = None,
 ) -> None:
     """Start everything and keep it running; Ctrl-C ends it in order."""

@@ -9,9 +9,9 @@
         ├── ClusterError       4    Kafka answers, but is not what was asked for (too old, topics differ)
         └── UnreachableError   4    nobody answers; worth another try (`retriable`)
 
-Exit code 0 means that all objectives were met, 130 an interruption by Ctrl-C, 70 a fault of docaxis itself (the only
-case that shows a traceback). Raise the most exact class; catch a class only where something can be done about it,
-otherwise let it reach `main`.
+Exit code 0 means that all objectives were met, 130 an interruption by Ctrl-C or SIGTERM, 70 a fault of docaxis itself
+(the only case that shows a traceback). Raise the most exact class; catch a class only where something can be done about
+it, otherwise let it reach `main`.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from typing import ClassVar
 
 #: A fault of docaxis itself, as sysexits.h calls it; kept apart from the codes that say something about a run.
 EXIT_INTERNAL = 70
-#: Ctrl-C, by the shells' convention of 128 + the number of the signal.
+#: Ctrl-C or a request to end, by the shells' convention of 128 + the number of the signal.
 EXIT_INTERRUPTED = 130
 
 

@@ -23,9 +23,12 @@ VERSION: Literal[1] = 1
 #: Most recipients in one packet: far above any registry in use, so that one record cannot exhaust a reader.
 RECIPIENTS_MAX = 10_000
 
+#: Longest identity of a run.
+RUN_LENGTH_MAX = 64
+
 Identifier = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 Code = Annotated[str, msgspec.Meta(min_length=1, max_length=35)]  # Decision 20/2020 Art. 4: up to 35 characters
-Run = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+Run = Annotated[str, msgspec.Meta(min_length=1, max_length=RUN_LENGTH_MAX)]
 Natural = Annotated[int, msgspec.Meta(ge=0, lt=1 << 53)]
 Digit = Annotated[int, msgspec.Meta(ge=0, le=9)]
 

@@ -88,6 +88,16 @@ def broker_status(settings: Settings) -> BrokerStatus:
     )
 
 
+def remove_stopped(settings: Settings) -> bool:
+    """Remove the data of a broker that does not run; return False, and touch nothing, while any of it runs."""
+    folder = settings.paths.home / "broker"
+    with locked(folder, settings.broker.start_timeout_s):  # another command may be starting one this moment
+        if broker_status(settings).pids:
+            return False
+        shutil.rmtree(folder, ignore_errors=True)
+    return True
+
+
 def reachable_kafka(settings: Settings) -> KafkaSettings:
     """Return the Kafka settings with an address: the user's own, or that of the running embedded broker.
 

@@ -116,7 +116,7 @@ def locked(folder: Path, timeout_s: float) -> Iterator[None]:
 def _read(path: Path) -> dict[str, Any] | None:
     try:
         content = json.loads(path.read_bytes())
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # the latter where the home folder cannot be one
         return None
     except (OSError, ValueError) as error:
         raise InfrastructureError(

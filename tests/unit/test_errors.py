@@ -48,8 +48,9 @@ def test_each_error_ends_with_its_code_and_without_a_traceback(
     assert shown.out == ""
 
 
-def test_ctrl_c_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ctrl_c_ends_with_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert _run(monkeypatch, KeyboardInterrupt()) == 130
+    assert capsys.readouterr().err == "docaxis: interrupted\n"
 
 
 def test_a_command_chooses_other_codes_by_exit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,124 @@
+"""The demo as a user runs it: what it ends with, and that an end of any kind leaves nothing behind."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from docaxis.kafka.broker import EmbeddedBroker, broker_status, remove_stopped
+from docaxis.kafka.broker_files import Running
+from docaxis.kafka.process import wait_ended
+from tests.conftest import settings_at
+
+SMALL = ("--scale", "0.001")
+
+#: `docaxis`, its signals as a terminal leaves them: whoever runs the tests in the background may have them ignored.
+AS_FROM_A_TERMINAL = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+from docaxis.cli import main
+sys.exit(main())
+"""
+
+#: On a machine busy with other things a start alone can take a minute.
+PATIENCE_S = 150
+
+
+@contextlib.contextmanager
+def start_demo(folder: Path, *arguments: str, port: int | None = None) -> Iterator[subprocess.Popen[str]]:
+    """Start `docaxis demo` in a folder of its own, without a terminal; it is killed if it outlives the block."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("DOCAXIS_")}
+    environ |= {name: os.environ[name] for name in ("DOCAXIS_PATHS_CACHE",) if name in os.environ}
+    if port is not None:
+        environ["DOCAXIS_BROKER_PORT"] = str(port)
+    with (
+        (folder / "stderr.txt").open("w") as stderr,
+        subprocess.Popen(
+            [sys.executable, "-c", AS_FROM_A_TERMINAL, "demo", *arguments],
+            cwd=folder,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+        ) as demo,
+    ):
+        try:
+            yield demo
+        finally:
+            demo.kill()
+
+
+def stderr_of(folder: Path) -> str:
+    return (folder / "stderr.txt").read_text(encoding="utf-8")
+
+
+def wait_for(folder: Path, text: str) -> None:
+    deadline = time.monotonic() + PATIENCE_S
+    while text not in stderr_of(folder):
+        assert time.monotonic() < deadline, f"{text!r} never came: {stderr_of(folder)}"
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+def test_it_ends_with_a_table_a_verdict_and_a_result_and_frees_the_disk(tmp_path: Path) -> None:
+    with start_demo(tmp_path, *SMALL, "--lang", "vi") as demo:
+        out, _ = demo.communicate(timeout=300)
+    assert demo.returncode == 0, stderr_of(tmp_path)
+    assert "ĐẠT: mọi lượt giao đều được đối soát" in out
+    assert "23/02/2021" in out
+    assert "NotLeader" not in stderr_of(tmp_path), "what clients say goes to a file"
+    result = json.loads((tmp_path / "runs" / "latest" / "result.json").read_bytes())
+    assert (result["verdict"], result["exit_code"], result["seed"]) == ("pass", 0, 1)
+    last = result["milestones"][-1]
+    assert last["sent"] + last["received"] == last["total_published"] == 4400
+    assert not (tmp_path / ".docaxis" / "broker").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_an_interrupted_one_stops_the_roles_and_the_broker_and_frees_the_disk(
+    number: signal.Signals, tmp_path: Path
+) -> None:
+    settings = settings_at(tmp_path / ".docaxis")
+    with start_demo(tmp_path, "--scale", "0.05") as demo:
+        wait_for(tmp_path, "roles are starting")
+        started = Running.load(broker_status(settings).data_dir)
+        assert started is not None
+        demo.send_signal(number)
+        assert demo.wait(PATIENCE_S) == 130
+    assert wait_ended(started.processes.values(), 1) == []
+    assert "docaxis: interrupted" in stderr_of(tmp_path)
+    assert "Traceback" not in stderr_of(tmp_path)
+    assert not broker_status(settings).data_dir.exists()
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("keep", [(), ("--keep",)], ids=["freed", "keep"])
+def test_one_that_cannot_start_its_broker_says_why_and_leaves_nothing(keep: tuple[str, ...], tmp_path: Path) -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as taken,
+        start_demo(tmp_path, *SMALL, *keep, port=taken.getsockname()[1]) as demo,
+    ):
+        demo.communicate(timeout=300)
+    assert demo.returncode == 4
+    assert "is taken" in stderr_of(tmp_path)
+    assert "goes on" not in stderr_of(tmp_path)
+    assert not (tmp_path / ".docaxis" / "broker").exists()
+
+
+def test_data_is_never_removed_under_a_running_broker(broker: EmbeddedBroker) -> None:
+    assert not remove_stopped(broker.settings)
+    assert broker_status(broker.settings).running
+    assert broker.data_dir.exists()

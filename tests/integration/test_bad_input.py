@@ -187,13 +187,13 @@ async def _exchange(exchange: Exchange) -> None:
             await exchange.settle(lambda: _is_closed(exchange, good))
             await good.write(20)  # everybody is still at work
             await exchange.settle(lambda: _is_closed(exchange, good))
+        metrics = await asyncio.gather(exchange.metrics("stream"), exchange.metrics("receivers"))
         exchanged = await exchange.exchanged()
         dead_letters = [
             one.event
             for one in await read_all(exchange.client, exchange.topics.refused, topics.partitions)
             if not one.event.get("packet_id")
         ]
-        metrics = await asyncio.gather(exchange.metrics("stream"), exchange.metrics("receivers"))
         no_run = {topic: exchange.readings.counts("", topic) for topic in NO_RUN}
     found = {(one["topic"], one["partition"], one["offset"]): one["code"] for one in dead_letters}
     assert found == places
@@ -240,7 +240,7 @@ def _check_run(exchanged: Exchanged, good: _Good) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_bad_input_is_refused_and_harms_nothing_else(
     kafka: KafkaSettings, topic_settings: TopicSettings, tmp_path: Path
 ) -> None:

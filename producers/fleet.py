@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
 from docaxis.domain.agency import Registry
 from docaxis.domain.calendar import vietnam_calendar
@@ -240,7 +241,10 @@ class Fleet:
     async def _report(self, producer: AIOKafkaProducer, stop: asyncio.Event) -> None:
         """Publish what became of the arrivals, until told to stop."""
         while not stop.is_set():
-            await self._publish(producer)
+            try:
+                await self._publish(producer)
+            except (KafkaError, OSError) as error:  # the next one tells more, and the last one is not caught
+                log.warning("arrivals not published: %s: %s", type(error).__name__, error)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), REPORT_INTERVAL_S)
 

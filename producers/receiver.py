@@ -232,6 +232,6 @@ async def run_receiver(
     while not stop.is_set():
         try:
             await _Session(settings, clock, stats, on_received).run(stop)
-        except KafkaError as error:
+        except (KafkaError, OSError) as error:
             log.warning("receivers begin anew after %s: %s", type(error).__name__, error)
             await asyncio.sleep(0.5)

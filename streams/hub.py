@@ -265,7 +265,7 @@ async def run_hub(
         passes = stats.passes
         try:
             await _Session(settings, router, clock, stats).run(stop)
-        except KafkaError as error:
+        except (KafkaError, OSError) as error:
             log.warning("hub begins anew after %s: %s", type(error).__name__, error)
             now_ns = clock.monotonic_ns()
             if stats.passes > passes:

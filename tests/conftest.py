@@ -20,11 +20,16 @@ from docaxis.settings import KafkaSettings, Settings, TopicSettings, load_settin
 _SURROUNDINGS = ("HOME", "XDG_CACHE_HOME", "JAVA_HOME", "DOCAXIS_PATHS_CACHE", "DOCAXIS_BROKER_JAR_REPOSITORY")
 
 
+#: A broker's start may take this long where other things keep the machine busy; without them it takes seconds.
+_START_TIMEOUT_S = 300
+
+
 def settings_at(home: Path, **overrides: object) -> Settings:
     """Return settings with a home folder of the test's own; `broker__brokers=3` sets broker.brokers."""
     environ = {name: os.environ[name] for name in _SURROUNDINGS if name in os.environ}
     dotted = {name.replace("__", "."): value for name, value in overrides.items()}
-    return load_settings(overrides={"paths.home": str(home), **dotted}, environ=environ)
+    given = {"paths.home": str(home), "broker.start_timeout_s": _START_TIMEOUT_S, **dotted}
+    return load_settings(overrides=given, environ=environ)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -17,6 +17,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from subprocess import STDOUT, run
 from threading import Event
@@ -25,6 +26,7 @@ from typing import Self
 
 from docaxis.domain.errors import InfrastructureError, UsageError
 from docaxis.kafka import broker_config as config
+from docaxis.kafka import fencing
 from docaxis.kafka.broker_files import Layout, Running, locked
 from docaxis.kafka.jars import KAFKA_VERSION, ensure_jars
 from docaxis.kafka.java import find_java
@@ -127,6 +129,7 @@ class EmbeddedBroker:
         self._folder = settings.paths.home / "broker"
         self._nodes: tuple[config.Node, ...] = ()
         self._commands: dict[int, list[str]] = {}
+        self._fencing_command: Callable[[Path, Path], list[str]] = lambda properties, log4j: []
         self._marks: dict[int, ProcessMark] = {}
         self._log_from: dict[int, int] = {}
 
@@ -172,6 +175,7 @@ class EmbeddedBroker:
             layout.save(self._folder)
             heap = config.heap_mib(self.settings.broker.heap_mib, len(self._nodes))
             self._commands = {node.id: config.broker_command(java, class_path, node, heap) for node in self._nodes}
+            self._fencing_command = partial(config.fencing_command, java, class_path)
             self._report(f"Apache Kafka {KAFKA_VERSION}: starting on {self.bootstrap_servers} ...")
             self._launcher = OwnedLauncher(self.settings.broker.stop_timeout_s) if self._owned else DetachedLauncher()
             try:
@@ -295,7 +299,7 @@ class EmbeddedBroker:
         def prepare(node: config.Node) -> None:
             node.folder.mkdir(parents=True, exist_ok=True)
             node.properties.write_text(config.server_properties(node, self._nodes), encoding="utf-8")
-            node.log4j.write_text(config.log4j_properties(node), encoding="utf-8")
+            node.log4j.write_text(config.log4j_properties(node.log), encoding="utf-8")
             if (node.data / "meta.properties").exists():
                 return
             shutil.rmtree(node.data, ignore_errors=True)  # what a start that was interrupted left half done
@@ -309,14 +313,19 @@ class EmbeddedBroker:
 
     def _launch(self, node: config.Node) -> None:
         assert self._launcher is not None
+        if len(self._nodes) == 1 and fencing.ended_uncleanly(node):
+            fencing.fence(node, self._fencing_command, self._launch_marked, self.settings.broker.start_timeout_s)
         node.console.write_bytes(b"")
         self._log_from[node.id] = node.log.stat().st_size if node.log.exists() else 0
-        pid = self._launcher.launch(self._commands[node.id], node.console)
-        mark = mark_process(pid)
+        mark = self._launch_marked(self._commands[node.id], node.console)
         if mark is None:
             raise self._ended_early(node)
         self._marks[node.id] = mark
         self._save_running()
+
+    def _launch_marked(self, command: list[str], output: Path) -> ProcessMark | None:
+        assert self._launcher is not None
+        return mark_process(self._launcher.launch(command, output))
 
     def _ended_early(self, node: config.Node) -> InfrastructureError:
         """Return the error of a broker that ended while it was starting, with what it complained of."""

@@ -76,6 +76,22 @@ def server_properties(node: Node, nodes: Iterable[Node]) -> str:
     return "".join(f"{key}={value}\n" for key, value in values.items())
 
 
+def controller_properties(node: Node) -> str:
+    """Return the text of server.properties for a lone node's controller without its broker (docaxis.kafka.fencing)."""
+    values = {
+        "process.roles": "controller",
+        "node.id": node.id,
+        "controller.quorum.voters": f"{node.id}@127.0.0.1:{node.controller_port}",
+        "listeners": f"CONTROLLER://127.0.0.1:{node.controller_port}",
+        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT",
+        "controller.listener.names": "CONTROLLER",
+        "log.dirs": node.data,
+        "broker.session.timeout.ms": 1_000,
+        "broker.heartbeat.interval.ms": 200,
+    }
+    return "".join(f"{key}={value}\n" for key, value in values.items())
+
+
 def _cluster_values(replication: int) -> dict[str, object]:
     in_sync = 2 if replication >= 3 else 1
     return {
@@ -98,9 +114,9 @@ def _cluster_values(replication: int) -> dict[str, object]:
         # No wait for more members of a group: workers join one after the other and must not wait for each.
         "group.initial.rebalance.delay.ms": 0,
         "group.min.session.timeout.ms": 1_000,
-        # A broker killed and started again may only register once its old session has ended (9 s by default); much
-        # less, and a machine whose cores are all busy would take a slow broker for a dead one.
-        "broker.session.timeout.ms": 6_000,
+        # How long a broker may be silent before others lead its partitions. A lone one has no others, and to be taken
+        # for dead because the machine is busy would harm its transactions (docaxis.kafka.fencing).
+        "broker.session.timeout.ms": 6_000 if replication > 1 else 30_000,
         "broker.heartbeat.interval.ms": 1_000,
     }
 
@@ -131,15 +147,15 @@ _THREADS: dict[str, object] = {
 }
 
 
-def log4j_properties(node: Node) -> str:
-    """Return the logging settings: one bounded file a broker, quiet where Kafka is talkative."""
+def log4j_properties(log: Path, controller_level: str = "warn") -> str:
+    """Return the logging settings: one bounded file, quiet where Kafka is talkative."""
     return f"""\
 status = error
 name = docaxis
 appender.file.type = RollingFile
 appender.file.name = file
-appender.file.fileName = {node.log}
-appender.file.filePattern = {node.log}.%i
+appender.file.fileName = {log}
+appender.file.filePattern = {log}.%i
 appender.file.layout.type = PatternLayout
 appender.file.layout.pattern = %d{{yyyy-MM-dd HH:mm:ss.SSS}} %-5p %m (%c{{1}})%n
 appender.file.policies.type = Policies
@@ -157,7 +173,7 @@ logger.config.level = warn
 logger.kafkaconfig.name = kafka.server.KafkaConfig
 logger.kafkaconfig.level = warn
 logger.controller.name = org.apache.kafka.controller
-logger.controller.level = warn
+logger.controller.level = {controller_level}
 logger.logs.name = org.apache.kafka.storage.internals.log
 logger.logs.level = warn
 """
@@ -173,7 +189,13 @@ def format_command(java: Java, class_path: str, node: Node, cluster_id: str) -> 
     tool = ["kafka.tools.StorageTool", "format", "--cluster-id", cluster_id, "--config", str(node.properties)]
     # Two seconds of work on one thread: no compiler or collector threads to start for it.
     quick = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx128m"]
-    return [str(java.executable), *quick, *_logging(node), "-cp", class_path, *tool]
+    return [str(java.executable), *quick, *_logging(node.log4j), "-cp", class_path, *tool]
+
+
+def fencing_command(java: Java, class_path: str, properties: Path, log4j: Path) -> list[str]:
+    """Return the command that runs a controller alone, for the moment that fencing takes."""
+    quick = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx256m"]
+    return [str(java.executable), *quick, *_logging(log4j), "-cp", class_path, "kafka.Kafka", str(properties)]
 
 
 def broker_command(java: Java, class_path: str, node: Node, heap: int) -> list[str]:
@@ -193,7 +215,7 @@ def broker_command(java: Java, class_path: str, node: Node, heap: int) -> list[s
         f"-XX:ErrorFile={node.folder}/java-error.log",
         "-Djava.awt.headless=true",
         "-Djava.net.preferIPv4Stack=true",
-        *_logging(node),
+        *_logging(node.log4j),
         "-cp",
         class_path,
         "kafka.Kafka",
@@ -201,5 +223,5 @@ def broker_command(java: Java, class_path: str, node: Node, heap: int) -> list[s
     ]
 
 
-def _logging(node: Node) -> list[str]:
-    return [f"-Dlog4j2.configurationFile={node.log4j}", "-Dlog4j2.disableJmx=true"]
+def _logging(log4j: Path) -> list[str]:
+    return [f"-Dlog4j2.configurationFile={log4j}", "-Dlog4j2.disableJmx=true"]

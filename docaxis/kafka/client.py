@@ -18,9 +18,13 @@ def client_kwargs(kafka: KafkaSettings) -> dict[str, Any]:
 
     Raises UsageError when no address is known or a certificate file cannot be used.
     """
-    from docaxis.kafka.offset_fetch import mend  # aiokafka: whoever asks for this is about to need it, others are not
+    from docaxis.kafka import (
+        offset_fetch,
+        outage,
+    )  # aiokafka: whoever asks for this is about to need it, others are not
 
-    mend()
+    offset_fetch.mend()
+    outage.mend()
     if not kafka.bootstrap_servers:
         raise UsageError(
             "No Kafka address is known",

@@ -96,13 +96,15 @@ class BatchConsumer(DeliveringConsumer):
         """
         if self.app.should_stop:  # stock closes the client here, under a last commit that may be under way
             return
-        self._taken.clear()
+        self.shut()
         self._progress = {tp: Progress() for tp in assigned}
-        self._taking = asyncio.ensure_future(self._take(frozenset(assigned)))
+        self._taking = asyncio.ensure_future(self._take(frozenset(assigned), self._term))
         await super().on_partitions_assigned(assigned, generation_id)
 
-    async def _take(self, tps: frozenset[TP]) -> None:
+    async def _take(self, tps: frozenset[TP], term: int) -> None:
         async with self._ownership:
+            if term != self._term:  # handed back before it was taken up
+                return
             self._owned = tps
             try:
                 if tps:
@@ -110,17 +112,22 @@ class BatchConsumer(DeliveringConsumer):
             except Exception as error:  # noqa: BLE001  # reported by the app's crash
                 await self._fail(error)
             else:
-                self._taken.set()
+                if term == self._term:
+                    self._taken.set()
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Forget the ledgers, but only after stock has waited for the chunks in progress and committed them."""
-        self._epoch += 1
         if self.app.should_stop:  # the stop hands the partitions back; rejoin only after that
             await self.wait_empty()
             return
         await super().on_partitions_revoked(revoked)
         for tp in revoked & self._progress.keys():
             void(self, self._progress.pop(tp).rewind())
+
+    async def wait_empty(self) -> None:
+        """Wait for the chunks in progress, and hand the partitions back; no further chunk is begun."""
+        self.shut()
+        await super().wait_empty()
 
     async def commit_and_end_transactions(self) -> None:
         """Hand the partitions back around the last commit of a rebalance or stop; no chunk is in progress now.
@@ -129,7 +136,6 @@ class BatchConsumer(DeliveringConsumer):
         """
         async with self._ownership:
             owned, self._owned = self._owned, frozenset()
-            self._taken.clear()
             if owned and not self._is_failed:
                 await self._tell(self.hooks.on_revoking(owned))
             while self._commit_fut is not None:

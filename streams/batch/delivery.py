@@ -2,6 +2,10 @@
 
 Why nothing is lost: only the fetcher's task moves the fetch position, always to `Progress.position`; `_epoch` counts
 the resets of queues and positions, and whatever was fetched across one is fetched again.
+
+Why nothing is given to an application that hands its partitions back: rebalances may overtake each other. Faust's
+recovery from one may end in the middle of the next, and then it seeks and lets records flow as if nothing had happened.
+`_term` counts assignments and hand-overs; what one of them began has no effect in another.
 """
 
 import asyncio
@@ -53,6 +57,7 @@ class DeliveringConsumer(driver.Consumer):
         self._epoch = 0
         self._pending_epoch = 0
         self._room = asyncio.Event()
+        self._term = 0
         #: Set while the application holds the state of the assigned partitions.
         self._taken = asyncio.Event()
         # Joining the queues that flow control manages makes Faust call clear() whenever it empties them.
@@ -101,7 +106,7 @@ class DeliveringConsumer(driver.Consumer):
         except BaseException:  # cancelled: the fetcher's position has moved on, and the records are gone
             self._give_back(self._progress)
             raise
-        if epoch == self._epoch and self.flow_active:
+        if epoch == self._epoch and self.flow_active and self._taken.is_set():
             self._accept(records, active)
         else:
             self._give_back(records)
@@ -165,20 +170,29 @@ class DeliveringConsumer(driver.Consumer):
 
         Only this says where an assignment begins: nothing is fetched for a partition before, although Faust lets
         records flow meanwhile. Where the client stands says nothing: a fetch begun before the rebalance may have
-        moved it since, and where nothing is committed it does not seek.
+        moved it since, and where nothing is committed it does not seek. A second seek in an assignment moves the
+        client and no partition that was begun: chunks of it may be in progress.
         """
+        term = self._term
         self._epoch += 1
         committed = await super().seek_to_committed()
         fresh = [tp for tp in self._progress if not committed.get(tp)]
         beginnings = await self.earliest_offsets(*fresh) if fresh else {}
         self._epoch += 1  # fetches that began before the seeks were done
-        for tp in self._progress.keys() & committed.keys():
-            void(self, self._progress[tp].rewind())
-            progress = self._progress[tp] = Progress()
-            progress.begin_at(committed[tp] or beginnings[tp])
-            progress.must_seek = True
-        self._room.set()
+        if term == self._term:
+            for tp in self._progress.keys() & committed.keys():
+                progress = self._progress[tp]
+                progress.begin_at(committed[tp] or beginnings[tp])
+                progress.must_seek = True
+            self._room.set()
         return committed
+
+    def shut(self) -> None:
+        """Deliver nothing more in this assignment, whoever lets records flow again; chunks in progress go on."""
+        self._term += 1
+        self._taken.clear()
+        self.app.flow_control.suspend()
+        self.app.flow_control.clear()
 
     def clear(self) -> None:
         """Go back to the first chunk waiting in the queues: Faust empties them (rebalance, stop, any resume).

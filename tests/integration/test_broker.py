@@ -231,7 +231,7 @@ def test_a_start_that_fails_leaves_nothing_running_and_says_why(tmp_path: Path) 
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)  # four starts of Java: 20 s alone on two cores, more beside others
+@pytest.mark.timeout(900)  # four starts of Java: 20 s alone on two cores, more beside others
 def test_three_brokers_serve_on_when_one_dies(tmp_path: Path) -> None:
     with EmbeddedBroker(settings_at(tmp_path, broker__brokers=3)) as cluster:
         assert len(cluster.bootstrap_servers.split(",")) == 3

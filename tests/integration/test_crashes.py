@@ -72,7 +72,7 @@ async def _run(exchange: Exchange) -> tuple[Exchanged, int]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_killed_and_restarted_at_any_moment(
     kafka: KafkaSettings, topic_settings: TopicSettings, tmp_path: Path
 ) -> None:
@@ -89,7 +89,7 @@ def test_killed_and_restarted_at_any_moment(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_broker_stopped_and_killed_mid_run(tmp_path: Path) -> None:
     """All roles outlive their broker: first it is stopped and started, then killed and started."""
 

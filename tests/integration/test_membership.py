@@ -39,7 +39,7 @@ async def _pause_past_its_session(exchange: Exchange, name: str, topic: str, suc
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_paused_for_longer_than_the_session(
     kafka: KafkaSettings, topic_settings: TopicSettings, tmp_path: Path
 ) -> None:
@@ -60,7 +60,7 @@ def test_paused_for_longer_than_the_session(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_a_second_one_joins_and_the_first_leaves(
     kafka: KafkaSettings, topic_settings: TopicSettings, tmp_path: Path
 ) -> None:

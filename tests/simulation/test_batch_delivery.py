@@ -7,7 +7,7 @@ the same seed gives the same interleaving. Add a seed that failed to `FAILED_ONC
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import pytest
 
@@ -19,8 +19,15 @@ TOPICS = ("a", "b")
 PARTITIONS = 3
 #: A fetch across a rebalance took the client's place for the partition's beginning, and skipped what lay before it.
 FAILED_ONCE = (91,)
-SEEDS = (*range(20), *FAILED_ONCE)
+SEEDS = (*range(12), *FAILED_ONCE)
+#: Records flowed again in the middle of a hand-over: a chunk came after the partitions were given back, or was asked of
+#: a partition that was gone.
+OVERTAKEN_ONCE = (10, 17, 20, 41)
 TPS = {TP(topic, number) for topic in TOPICS for number in range(PARTITIONS)}
+
+
+#: What goes wrong while a worker lives; ends by itself, or when the story does.
+Disturb = Callable[["Worker", random.Random, asyncio.Event], Awaitable[None]]
 
 
 class Injected(Exception):
@@ -167,14 +174,25 @@ async def _disturb(worker: Worker, rng: random.Random, stop: asyncio.Event) -> N
                 await consumer.commit()
 
 
-async def _live(worker: Worker, rng: random.Random, end: str) -> None:
+async def _hurry(worker: Worker, rng: random.Random, stop: asyncio.Event) -> None:
+    """Begin rebalances while the worker is still taking up what the last one gave it."""
+    for _ in range(rng.randint(1, 12)):
+        await asyncio.sleep(rng.uniform(0.0, 0.04))
+        for _ in range(rng.randint(2, 4)):
+            if stop.is_set():
+                return
+            await worker.consumer.rebalance()
+            await asyncio.sleep(rng.choice([0, 0, 0.005, 0.02]))
+
+
+async def _live(worker: Worker, rng: random.Random, end: str, disturb: Disturb) -> None:
     """Run one worker until it has drained the logs, is stopped in the middle, or crashes."""
     stop = asyncio.Event()
     running = asyncio.ensure_future(run_app(worker.app, stop))
     while not worker.app.started or worker.app._consumer is None or not worker.consumer._assigned:
         await asyncio.sleep(0.01)
         assert not running.done(), running.result()
-    disturbing = asyncio.ensure_future(_disturb(worker, rng, stop))
+    disturbing = asyncio.ensure_future(disturb(worker, rng, stop))
     if end in ("drained", "failing agent"):  # the agent may have nothing left to fail at
         while not (running.done() or _is_drained(worker)):  # noqa: ASYNC110  # that is how an application sees it
             await asyncio.sleep(0.005)
@@ -198,7 +216,7 @@ def _is_drained(worker: Worker) -> bool:
     return positions.keys() == TPS and all(position.drained for position in positions.values())
 
 
-async def _story(seed: int) -> None:
+async def _story(seed: int, disturb: Disturb) -> None:
     rng = random.Random(seed)
     broker, store = MemoryBroker(), Store()
     gated = rng.random() < 0.7
@@ -215,7 +233,7 @@ async def _story(seed: int) -> None:
         worker = Worker(broker, store, rng, gated)
         if end == "failing agent":
             worker.fails_at_chunk = rng.randint(1, 60)
-        await asyncio.wait_for(_live(worker, rng, end), 30)
+        await asyncio.wait_for(_live(worker, rng, end, disturb), 30)
         if end != "drained":
             _fill(broker, rng, records=200)
     for tp in TPS:
@@ -226,4 +244,9 @@ async def _story(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_nothing_is_lost_or_committed_too_early(seed: int) -> None:
-    run_in_virtual_time(_story(seed), seed)
+    run_in_virtual_time(_story(seed, _disturb), seed)
+
+
+@pytest.mark.parametrize("seed", OVERTAKEN_ONCE)
+def test_a_rebalance_may_begin_while_the_one_before_is_not_over(seed: int) -> None:
+    run_in_virtual_time(_story(seed, _hurry), seed)

@@ -1,0 +1,185 @@
+"""May new agencies be connected? The judgement on runs without and with them, interleaved. Pure.
+
+    not ready               with the newcomers an objective is missed that was met without them, something is lost or
+                            doubled, or a newcomer does not keep up with its own inbox
+    ready with conditions   all objectives are met, but little headroom is left, or some of those already connected get
+                            slower by more than anybody should have to accept
+    ready                   none of that
+    cannot tell             the runs do not carry a judgement: one is invalid, too few, or the baseline itself misses
+                            what is asked of it
+
+Who got slower is asked of all agencies at once, so chance alone would accuse some: the share of false accusations is
+held (`monitor.statistics.discoveries`), and a slowdown below the minimum effect accuses nobody.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from monitor.statistics import MINIMUM_EFFECT, Change, Judgement, change_of_pairs, decide, discoveries
+
+#: Repetitions with and without the newcomers below which nothing is judged.
+PAIRS_MIN = 3
+#: With less headroom than this above the load offered, an ordinary peak takes what is left.
+HEADROOM_MIN = 1.3
+#: Slower than this beside the newcomers is not a detail.
+SLOWDOWN_SERIOUS = 0.2
+#: A newcomer whose inbox grows by more than this share of what arrives in it does not keep up.
+GROWTH_MAX = 0.01
+
+
+class Answer(StrEnum):
+    """The one line that is read."""
+
+    READY = "ready"
+    CONDITIONS = "ready with conditions"
+    NOT_READY = "not ready"
+    CANNOT_TELL = "cannot tell"
+
+
+@dataclass(frozen=True, slots=True)
+class OnboardingRun:
+    """What is judged of one run, with or without the newcomers."""
+
+    valid: bool
+    missed: tuple[str, ...]  # names of the objectives missed
+    faults: tuple[str, ...]  # of the ledger: lost, duplicated, misrouted
+    p99_s: Mapping[str, float]  # agency code -> p99 of its delivery latency
+
+
+@dataclass(frozen=True, slots=True)
+class Newcomer:
+    """How a new agency did, over the runs with it."""
+
+    code: str
+    offered_per_s: float  # deliveries addressed to it
+    received_per_s: float
+    missed: tuple[str, ...] = ()  # objectives of its own
+
+    @property
+    def keeps_up(self) -> bool:
+        """Whether it received what was addressed to it, but for the last moments' worth."""
+        return self.received_per_s >= (1 - GROWTH_MAX) * self.offered_per_s
+
+
+@dataclass(frozen=True, slots=True)
+class Slowdown:
+    """An agency that is slower beside the newcomers, beyond noise and beyond the minimum effect."""
+
+    code: str
+    change: Change
+
+
+@dataclass(frozen=True, slots=True)
+class Headroom:
+    """Capacity over the load offered with the newcomers; `at_least` where the generator was the limit."""
+
+    ratio: float
+    at_least: bool = False
+    limit: str = ""  # what gives way first
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why, with the figures: `kind` is a word of ours, `subject` the objective, agency or limit that it is about."""
+
+    kind: str
+    subject: str = ""
+    value: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OnboardingVerdict:
+    """The answer with its reasons, the gravest first."""
+
+    answer: Answer
+    reasons: tuple[Reason, ...]
+    slower: tuple[Slowdown, ...]
+
+
+def slower_agencies(
+    before: Sequence[OnboardingRun],
+    after: Sequence[OnboardingRun],
+    *,
+    minimum_effect: float = MINIMUM_EFFECT,
+    false_share: float = 0.1,
+) -> tuple[Slowdown, ...]:
+    """Return who got slower, the most slowed first. The i-th runs of both are a pair: made one right after the other.
+
+    Only agencies that received something in every run can be compared.
+    """
+    codes = sorted(set.intersection(*(set(run.p99_s) for run in (*before, *after))))
+    changes: dict[str, Change] = {}
+    for code in codes:
+        change = change_of_pairs([run.p99_s[code] for run in before], [run.p99_s[code] for run in after])
+        if change is not None:
+            changes[code] = change
+    standing = discoveries([change.p_value for change in changes.values()], false_share=false_share)
+    found = [
+        Slowdown(code, change)
+        for (code, change), stands in zip(changes.items(), standing, strict=True)
+        if stands and decide(change, minimum_effect=minimum_effect) is Judgement.WORSE
+    ]
+    return tuple(sorted(found, key=lambda one: -one.change.estimate))
+
+
+def judge_onboarding(
+    before: Sequence[OnboardingRun],
+    after: Sequence[OnboardingRun],
+    newcomers: Sequence[Newcomer],
+    headroom: Headroom | None = None,
+) -> OnboardingVerdict:
+    """Judge runs without (`before`) and with (`after`) the newcomers."""
+    unfit = tuple(_unfit(before, after))
+    if unfit:
+        return OnboardingVerdict(Answer.CANNOT_TELL, unfit, ())
+    slower = slower_agencies(before, after)
+    against = tuple(_against(after, newcomers, headroom))
+    conditions = tuple(_conditions(slower, headroom))
+    answer = Answer.NOT_READY if against else Answer.CONDITIONS if conditions else Answer.READY
+    return OnboardingVerdict(answer, (*against, *conditions), slower)
+
+
+def _unfit(before: Sequence[OnboardingRun], after: Sequence[OnboardingRun]) -> Iterable[Reason]:
+    """Why these runs carry no judgement."""
+    pairs = min(len(before), len(after))
+    if pairs < PAIRS_MIN or len(before) != len(after):
+        yield Reason("too few pairs", value=pairs)
+    invalid = sum(not run.valid for run in (*before, *after))
+    if invalid:
+        yield Reason("invalid runs", value=invalid)
+    for name in _in_most(run.missed for run in before):
+        yield Reason("missed without newcomers", name)
+    for name in dict.fromkeys(fault for run in before for fault in run.faults):
+        yield Reason("fault without newcomers", name)
+
+
+def _against(
+    after: Sequence[OnboardingRun], newcomers: Sequence[Newcomer], headroom: Headroom | None
+) -> Iterable[Reason]:
+    # One lost or doubled delivery is one too many; a missed objective must show in most of the repetitions.
+    for name in dict.fromkeys(fault for run in after for fault in run.faults):
+        yield Reason("fault", name)
+    for name in _in_most(run.missed for run in after):
+        yield Reason("missed", name)
+    for one in newcomers:
+        if not one.keeps_up:
+            yield Reason("inbox grows", one.code, one.received_per_s / one.offered_per_s)
+        for name in one.missed:
+            yield Reason("missed by newcomer", f"{one.code}: {name}")
+    if headroom is not None and headroom.ratio < 1 and not headroom.at_least:
+        yield Reason("no headroom", headroom.limit, headroom.ratio)
+
+
+def _conditions(slower: Sequence[Slowdown], headroom: Headroom | None) -> Iterable[Reason]:
+    if headroom is not None and headroom.ratio < HEADROOM_MIN and (headroom.ratio >= 1 or headroom.at_least):
+        yield Reason("headroom unproven" if headroom.at_least else "little headroom", headroom.limit, headroom.ratio)
+    for one in slower:
+        if one.change.estimate >= SLOWDOWN_SERIOUS:
+            yield Reason("slower", one.code, one.change.estimate)
+
+
+def _in_most(named: Iterable[Sequence[str]]) -> list[str]:
+    """Return the names that more than half of the runs have."""
+    runs = [frozenset(names) for names in named]
+    return [name for name in sorted(frozenset().union(*runs)) if sum(name in run for run in runs) * 2 > len(runs)]

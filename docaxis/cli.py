@@ -41,6 +41,9 @@ COMMANDS: tuple[Command, ...] = (
     Command("fleet", "Be the virtual agencies (one role)", "docaxis.commands.fleet"),
     Command("broker", "Start, inspect and stop an Apache Kafka on this machine", "docaxis.commands.broker"),
     Command("topics", "Create or check the axis's topics on a cluster", "docaxis.commands.topics"),
+    Command("report", "Write the report of a run as one HTML file", "docaxis.commands.report"),
+    Command("compare", "Compare two runs: better, same, worse, or cannot tell", "docaxis.commands.compare"),
+    Command("runs", "List the runs that are here", "docaxis.commands.runs"),
     Command("bench", "Measure every part against its floor", "docaxis.commands.bench"),
     Command("generate", "Make the repository's generated files, or check them", "docaxis.commands.generate"),
 )

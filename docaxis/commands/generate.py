@@ -18,6 +18,7 @@ from docaxis.domain.errors import UsageError
 from monitor.histogram import Histogram, bucket_of
 from monitor.metrics_doc import metrics_markdown
 from monitor.progress import closing_view
+from monitor.result_schema import result_schema
 from monitor.verdict import STAGES, CountedMilestone, LedgerTotals, Verdict
 from monitor.words import Language
 
@@ -39,6 +40,16 @@ def metrics_doc(
 ) -> None:
     """Write docs/METRICS.md from the metric catalogue; run it in the repository's root."""
     _write(output, metrics_markdown(), check=check, again="docaxis generate metrics-doc")
+
+
+@app.command("result-schema")
+def result_schema_file(
+    output: Annotated[Path, typer.Option(help="The file to write.")] = Path("docs/result.schema.json"),
+    check: Check = False,
+) -> None:
+    """Write the JSON Schema of result.json; run it in the repository's root."""
+    text = orjson.dumps(result_schema(), option=orjson.OPT_INDENT_2).decode() + "\n"
+    _write(output, text, check=check, again="docaxis generate result-schema")
 
 
 @app.command("demo-picture")

@@ -1,0 +1,142 @@
+"""Comparing runs whose difference is known."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from docaxis.cli import main
+from monitor.comparison import Comparison, compare
+from monitor.run_folder import load_run
+from monitor.statistics import Judgement
+from tests.support.sample_runs import Sample, write_demo_sample, write_sample
+
+SAME, WORSE, BETTER, CANNOT_TELL = Judgement.SAME, Judgement.WORSE, Judgement.BETTER, Judgement.CANNOT_TELL
+Compare = Callable[..., Comparison]
+
+
+@pytest.fixture
+def compared(tmp_path: Path) -> Compare:
+    """Give a function that compares two samples."""
+
+    def run(before: Sample, after: Sample, **options: Any) -> Comparison:
+        paths = [write_sample(tmp_path / name, one) for name, one in (("before", before), ("after", after))]
+        return compare(load_run(paths[0]), load_run(paths[1]), **options)
+
+    return run
+
+
+def judged(comparison: Comparison) -> dict[str, Judgement]:
+    return {row.name: row.judgement for row in comparison.rows}
+
+
+def test_a_slower_hub_is_worse_where_it_is_slower_and_nowhere_else(compared: Compare) -> None:
+    found = judged(compared(Sample(seed=1), Sample(seed=2, slowness=1.5)))
+    assert {found[name] for name in ("routing p99", "delivery p99", "routing-p99")} == {WORSE}
+    assert WORSE not in {found[name] for name in ("send delay p99", "publish p99", "deliveries/s") if name in found}
+    assert found["deliveries/s"] is SAME
+    assert found["loss"] is SAME
+
+
+def test_a_faster_hub_is_better(compared: Compare) -> None:
+    comparison = compared(Sample(seed=1, slowness=1.5), Sample(seed=2))
+    assert judged(comparison)["routing p99"] is BETTER
+    assert comparison.worse == ()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_same_system_again_is_not_worse(compared: Compare, seed: int) -> None:
+    assert compared(Sample(seed=10 + seed), Sample(seed=20 + seed), seed=seed).worse == ()
+
+
+def test_one_stall_is_no_trend_but_the_objective_it_broke_is_worse(compared: Compare) -> None:
+    comparison = compared(Sample(seed=1), Sample(seed=2, stall_s=(60, 64)))
+    found = judged(comparison)
+    assert found["routing p99"] is CANNOT_TELL
+    assert found["routing-p99"] is WORSE
+    assert {row.note for row in comparison.rows if row.name == "routing-p99"} == {"met → missed"}
+
+
+def test_one_duplicate_more_is_worse_whatever_the_noise(compared: Compare) -> None:
+    found = judged(compared(Sample(seed=1), Sample(seed=1, duplicated=1)))
+    assert (found["duplicated"], found["duplicates"]) == (WORSE, WORSE)
+
+
+@pytest.mark.parametrize(
+    ("after", "said"),
+    [
+        (Sample(invalid=("late",)), "run-sample is invalid: late"),
+        (Sample(workload_hash="0" * 16), "the workloads differ .steady 9f2c51d04e7a, steady 000000000000."),
+    ],
+)
+def test_nothing_is_judged_of_what_cannot_be_compared(compared: Compare, after: Sample, said: str) -> None:
+    comparison = compared(Sample(), after)
+    assert set(judged(comparison).values()) == {CANNOT_TELL}
+    assert len(comparison.obstacles) == 1
+    assert re.match(said, comparison.obstacles[0])
+
+
+def test_other_workloads_can_be_compared_on_request(compared: Compare) -> None:
+    other = Sample(seed=2, workload_hash="0" * 16, slowness=1.5)
+    assert judged(compared(Sample(), other, any_workload=True))["routing p99"] is WORSE
+
+
+def test_what_differs_in_the_settings_is_named(compared: Compare) -> None:
+    after = Sample(settings={"topics": {"prefix": "axis", "partitions": 12}})
+    assert compared(Sample(), after).differences == ("settings.topics.partitions: 4 → 12",)
+
+
+def test_the_command_says_it_with_its_exit_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = tmp_path / "runs"
+    monkeypatch.setenv("DOCAXIS_PATHS_RUNS", str(runs))
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.chdir(tmp_path)
+    for name, sample in (("a", Sample(run="a")), ("b", Sample(run="b", seed=2)), ("c", Sample(run="c", slowness=1.5))):
+        write_sample(runs / name, sample)
+    write_sample(runs / "d", Sample(run="d", invalid=("late",)))
+    write_demo_sample(runs / "demo")
+    assert main(["compare", "a", "b"]) == 0
+    assert main(["compare", "a", "c"]) == 1
+    assert "worse" in capsys.readouterr().out
+    assert main(["compare", "a", "c", "--lang", "vi"]) == 1
+    assert "kém hơn" in capsys.readouterr().out
+    assert main(["compare", "a", "c", "--effect", "2"]) == 0
+    assert main(["compare", "a", "d"]) == 3
+    assert "d is invalid: late" in capsys.readouterr().err
+    assert main(["compare", "a", "demo"]) == 3
+    assert main(["compare", "a", "nobody"]) == 2
+    capsys.readouterr()
+    assert main(["compare", "a", "c", "--json"]) == 1
+    told = orjson.loads(capsys.readouterr().out)
+    assert (told["before"], told["after"]) == ("a", "c")
+    assert {row["name"]: row["judgement"] for row in told["rows"]}["routing p99"] == "worse"
+
+
+def test_runs_lists_what_is_there_and_a_broken_one_hides_no_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = tmp_path / "runs"
+    monkeypatch.setenv("DOCAXIS_PATHS_RUNS", str(runs))
+    monkeypatch.setenv("COLUMNS", "120")
+    monkeypatch.chdir(tmp_path)
+    assert main(["runs"]) == 0
+    assert "no run in" in capsys.readouterr().out
+    write_sample(runs / "run-good", Sample(run="run-good", seconds=24))
+    write_sample(runs / "run-late", Sample(run="run-late", seconds=24, invalid=("late",)))
+    write_demo_sample(runs / "demo-1")
+    (runs / "broken").mkdir()
+    (runs / "broken" / "result.json").write_text("{")
+    assert main(["runs"]) == 0
+    shown = capsys.readouterr().out
+    for line in ("run-good .*steady.* PASS", "run-late .* INVALID", "demo-1 .*history.* PASS", "broken .*UNREADABLE"):
+        assert re.search(line, shown), shown
+    assert main(["runs", "--json", "--last", "2"]) == 0
+    told = orjson.loads(capsys.readouterr().out)
+    assert [one["run"] for one in told] == ["broken", "demo-1"]
+    assert main(["runs", "--lang", "vi", "--last", "1"]) == 0
+    assert "KHÔNG ĐỌC ĐƯỢC" in capsys.readouterr().out

@@ -36,7 +36,7 @@ def report_html(run: RunFolder, registry: Registry, language: Language) -> str:
     """Return the report's page."""
     names = view.Names(registry, language)
     rows = view.agency_rows(run.result, names)
-    data = view.chart_data(run, rows, names)
+    data = view.chart_data(run, rows, names, registry)
     data["language"] = language.value
     data["words"] = {word: report_word(word, language) for word in _CHART_WORDS}
     for name in _named(run):

@@ -28,16 +28,18 @@ class Headline:
     word: str
     sentence: str
     reasons: tuple[str, ...]
+    missed: tuple[Mapping[str, Any], ...] = ()  # objectives
 
 
 def headline(result: Mapping[str, Any]) -> Headline:
     """Return the verdict of a result; an invalid run is neither pass nor fail."""
     faults = tuple(result.get("faults", ()))
+    missed = tuple(one for one in result.get("objectives", ()) if one.get("met") is False)
     if result.get("valid") is False:
         reasons = (*result.get("invalid_reasons", ()), *faults)
-        return Headline("invalid", "Invalid", "the figures of this run must not be believed", reasons)
+        return Headline("invalid", "Invalid", "the figures of this run must not be believed", reasons, missed)
     if result["verdict"] != "pass":
-        return Headline("fail", "Not met", "what was asked for was not reached", faults)
+        return Headline("fail", "Not met", "what was asked for was not reached", faults, missed)
     judged = any(one.get("met") is not None for one in result.get("objectives", ()))
     said = "all objectives met, every delivery accounted for" if judged else None
     return Headline("pass", "Met", said or "every delivery accounted for, exactly once", ())
@@ -116,7 +118,7 @@ def generator_checks(result: Mapping[str, Any]) -> list[Check]:
         ("event loop lag, maximum", lag.get("max"), "s", None),
         ("garbage collection", generator.get("gc_seconds"), "s", None),
         ("share of a core", generator.get("cpu_share"), "ratio", None),
-        ("clock steps", generator.get("clock_steps"), "count", 0 if generator else None),
+        ("clock steps", generator.get("clock_steps"), "count", None),
         ("held back by the bound on documents in flight", generator.get("held_seconds"), "s", None),
     ]
     skew_us = result.get("clock", {}).get("skew_us")
@@ -150,9 +152,18 @@ def is_closed_loop(result: Mapping[str, Any]) -> bool:
     return bool(phases) and all(phase.get("closed") for phase in phases)
 
 
-def chart_data(run: RunFolder, rows: list[AgencyRow], names: Names) -> dict[str, Any]:
+def in_registry_order(traffic: Traffic, registry: Registry) -> Traffic:
+    """Return the traffic with all agencies of the registry in its order; those it lacks follow."""
+    others = [code for code in traffic.agencies if registry.find(code) is None]
+    codes = (*registry.codes, *others)
+    place = {code: number for number, code in enumerate(codes)}
+    moved = [place[code if code in place else registry.agency(code).code] for code in traffic.agencies]
+    return Traffic(codes, tuple((moved[sender], moved[recipient], count) for sender, recipient, count in traffic.pairs))
+
+
+def chart_data(run: RunFolder, rows: list[AgencyRow], names: Names, registry: Registry) -> dict[str, Any]:
     """Return everything that the charts draw."""
-    traffic = traffic_chart(run.traffic) if run.traffic and run.traffic.pairs else None
+    traffic = traffic_chart(in_registry_order(run.traffic, registry)) if run.traffic and run.traffic.pairs else None
     if traffic is not None:
         traffic["names"] = [names.name(code) for code in traffic["codes"]]
     return {

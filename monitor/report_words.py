@@ -171,6 +171,9 @@ _VIETNAMESE = {
     "at": "lúc",
     "verb": "lệnh",
     "value": "giá trị",
+    "whole run": "cả lần chạy",
+    "measured phases": "các giai đoạn được đo",
+    "in the measured phases": "trong các giai đoạn được đo",
     "duplicate": "gửi trùng",
     "delay": "gửi trễ",
     "reorder": "đảo thứ tự",
@@ -178,18 +181,12 @@ _VIETNAMESE = {
     "withhold_receipts": "giữ lại biên nhận",
     "silent_agency": "cơ quan im lặng",
     "slow_consumer": "bên nhận chậm",
-    "slow_recipient": "bên nhận chậm",
-    "hub_pause": "trục tạm dừng",
-    "pause": "tạm dừng",
-    "stop": "dừng",
-    "kill": "ngắt",
-    "pause_hub": "trục tạm dừng",
-    "hub_kill": "trục bị ngắt",
-    "worker_kill": "tiến trình đối soát bị ngắt",
-    "kill_worker": "tiến trình đối soát bị ngắt",
-    "broker_stop": "broker dừng",
-    "broker_pause": "broker tạm dừng",
-    "stop_broker": "broker dừng",
+    "paused_hub": "trục tạm dừng",
+    "killed_hub": "trục bị ngắt",
+    "killed_worker": "tiến trình đối soát bị ngắt",
+    "stalled_broker": "broker đứng",
+    "stopped_broker": "broker dừng",
+    "limited_hub": "trục bị giới hạn",
     # milestones
     "Milestones: published and counted": "Các mốc: số đã công bố và số đếm được",
     "until day": "đến ngày",
@@ -247,13 +244,17 @@ _SENTENCES = (
     (r"the ledger does not add up", r"sổ đối soát không cân"),
     (r"not drained: ([\d,.]+) deliveries outstanding", r"chưa xả hết: còn \1 lượt giao đang chờ"),
     (r"milestone (\S+) counted differently from published", r"mốc \1: số đếm được khác số đã công bố"),
-    (r"objective (.+) missed", r"không đạt mục tiêu \1"),
+    (r"ended early: (.+)", r"kết thúc sớm: \1"),
 )
 
 
 def report_word(text: str, language: Language) -> str:
     """Return a phrase of the report in the language."""
-    return _VIETNAMESE.get(text) or word(text, language) if language is Language.VI else text.replace("_", " ")
+    if language is Language.EN:
+        return text.replace("_", " ")
+    if text.startswith("priority "):
+        return f"mức khẩn {text.removeprefix('priority ')}"
+    return _VIETNAMESE.get(text) or _VIETNAMESE.get(text.replace("-", "_")) or word(text, language)
 
 
 def report_sentence(text: str, language: Language) -> str:
@@ -267,4 +268,4 @@ def report_sentence(text: str, language: Language) -> str:
 
 def is_translated(text: str) -> bool:
     """Return whether there is a Vietnamese phrase for this one."""
-    return text in _VIETNAMESE or word(text, Language.VI) != text
+    return report_word(text, Language.VI) != text or _VIETNAMESE.get(text) == text

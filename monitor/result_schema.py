@@ -43,11 +43,13 @@ class LatencyPart(_Part):
 
 
 class RatesPart(_Part):
-    """Over the whole run."""
+    """Over the whole run; of a load test, over its measured phases."""
 
     documents_per_second: float
     deliveries_per_second: float
-    sent_and_received_per_second: float
+    sent_and_received_per_second: float | None = None
+    offered_documents_per_second: float | None = None
+    offered_deliveries_per_second: float | None = None
 
 
 class PhasePart(_Part):
@@ -135,6 +137,7 @@ class Result(_Part):
     controls: list[dict[str, Any]] = []
     clock: dict[str, Any] = {}
     series_second0_us: int | None = None
+    lost_after_seconds: float | None = None
 
 
 def result_schema() -> dict[str, Any]:

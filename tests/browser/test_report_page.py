@@ -101,7 +101,7 @@ def test_a_chart_has_marks_in_it_and_not_only_a_frame(browser: Browser, reports:
         )
         assert max(paths) > 500, f"{chart} has no line with many points"
     texts = page.locator("#chart-throughput svg text").all_text_contents()
-    assert {"received", "load", "hub pause"} <= {text.strip() for text in texts}
+    assert {"received", "load", "paused-hub"} <= {text.strip() for text in texts}
     colours = page.locator("#chart-traffic canvas").evaluate_all(
         """canvases => {
           const found = new Set();

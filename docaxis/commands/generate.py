@@ -15,6 +15,7 @@ from rich.console import Console
 
 from docaxis.commands.options import new_app
 from docaxis.domain.errors import UsageError
+from docaxis.workload.model import schema
 from monitor.histogram import Histogram, bucket_of
 from monitor.metrics_doc import metrics_markdown
 from monitor.progress import closing_view
@@ -39,6 +40,20 @@ def metrics_doc(
 ) -> None:
     """Write docs/METRICS.md from the metric catalogue; run it in the repository's root."""
     _write(output, metrics_markdown(), check=check, again="docaxis generate metrics-doc")
+
+
+@app.command("workload-schema")
+def workload_schema(
+    output: Annotated[Path, typer.Option(help="The file to write.")] = Path("docs/workload.schema.json"),
+    check: Check = False,
+) -> None:
+    """Write the JSON Schema of workload files, for editors; run it in the repository's root."""
+    _write(output, schema_text(), check=check, again="docaxis generate workload-schema")
+
+
+def schema_text() -> str:
+    """Return the JSON Schema of workload files as text."""
+    return orjson.dumps(schema(), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS).decode() + "\n"
 
 
 @app.command("demo-picture")

@@ -1,7 +1,6 @@
 """Conducting a load test: everybody ready, then the plan, then what is due until everything is closed or lost."""
 
 import asyncio
-import math
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -35,6 +34,9 @@ LEAD_S, LEAD_OF_SEVERAL_S = 2.0, 5.0
 
 #: A change of plan lies so far ahead; longer than what fleets have handed to their senders already.
 CHANGE_LEAD_US = 1_000_000
+
+#: Factors of the rate beside 0, which is a rate too.
+FACTOR_MIN, FACTOR_MAX = 0.01, 1000.0
 
 #: Everybody is ready within this, drafting included, or the run is given up.
 READY_WITHIN_S = 180.0
@@ -293,7 +295,7 @@ def factor_of(text: str) -> float | None:
     if match is None:
         return None
     factor = float(match[1]) / (100 if match[2] == "%" else 1)
-    return factor if math.isfinite(factor) and factor <= 1000 else None
+    return factor if factor == 0 or FACTOR_MIN <= factor <= FACTOR_MAX else None
 
 
 def unreadable_documents(readings: Readings) -> int:

@@ -35,6 +35,8 @@ class Command:
 
 COMMANDS: tuple[Command, ...] = (
     Command("demo", "Send the published history through the hub, every delivery audited", "docaxis.commands.demo"),
+    Command("run", "Offer a workload and judge what comes of it", "docaxis.commands.run"),
+    Command("control", "Change a load test that goes on: rate, pause, end of its phase", "docaxis.commands.control"),
     Command("up", "Start broker, hub, processors and fleet, and keep them running", "docaxis.commands.up"),
     Command("hub", "Route documents to their recipients (one role)", "docaxis.commands.hub"),
     Command("stream", "Count, time and audit the events (one role)", "docaxis.commands.stream"),

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from docaxis.kafka.topics import Topics
-from monitor.reading import Readings, decode_reading
+from monitor.reading import Reading, Readings, decode_reading
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +24,8 @@ class Feed:
         self.readings = Readings()
         self.unreadable = 0
         self.changed = asyncio.Event()
+        #: Told of each reading as it is read.
+        self.on_reading: Callable[[Reading], None] = lambda reading: None
 
     async def follow(self, stop: asyncio.Event) -> None:
         """Read from the beginning, then whatever comes, until told to stop; goes on after a failure of the broker."""
@@ -51,7 +53,9 @@ class Feed:
 
     def _read(self, value: bytes | None) -> None:
         try:
-            self.readings.put(decode_reading(value or b""))
+            reading = decode_reading(value or b"")
+            self.readings.put(reading)
+            self.on_reading(reading)
             self.changed.set()
         except msgspec.MsgspecError as error:
             self.unreadable += 1

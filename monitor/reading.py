@@ -3,8 +3,12 @@
 A reading is the cumulative total of one (run, topic, partition) up to an offset: a reader keeps the highest offset of
 each, a restarted worker goes on from its own, and nothing is counted twice. `Tally` is the same thing as it is counted.
 Ledger readings (topic name LEDGER) carry the audit's counts instead; what senders did with their arrivals comes as
-ARRIVALS readings, one a fleet and partition; how far the workers have read comes as POSITIONS readings, of no run.
+ARRIVALS readings, one a fleet and partition; what a fleet measured of itself as GENERATOR readings, and
+who wrote to whom, at its end, as TRAFFIC readings; how far workers have read comes as POSITIONS readings, of no run.
 CLOSING readings tell how many deliveries are closed before that is stored: for pacing a load, never for judging one.
+
+In a load test some totals are kept once more by phase: the name of the stage, count or breakdown, `@` and the number of
+the phase, or MEASURED for all phases that count.
 """
 
 from collections import defaultdict
@@ -16,11 +20,19 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor.histogram import Histogram, HistogramRows
+from monitor.seconds import SecondReading, Seconds
 
 Int64s = npt.NDArray[np.int64]
 
 #: Names in a reading's `topic` that are no event topic.
 LEDGER, ARRIVALS, POSITIONS, CLOSING = "ledger", "arrivals", "positions", "closing"
+GENERATOR, TRAFFIC = "generator", "traffic"
+
+#: Behind a name: of all measured phases of a load test.
+MEASURED = "@measured"
+
+#: Seconds of a load test that a tally keeps; a reading is written about every second.
+SECONDS_KEPT = 30
 
 #: Numbers an agency code.
 IndexOf = Callable[[str], int]
@@ -45,6 +57,7 @@ class Reading(msgspec.Struct, frozen=True, tag_field="kind", tag="reading", omit
     stages: dict[str, list[int]] = {}  # stage -> sparse histogram
     latencies: dict[str, dict[str, list[int]]] = {}  # breakdown -> row -> sparse histogram of delivery latency
     spans: dict[str, tuple[int, int]] = {}  # name -> first and last instant
+    seconds: dict[int, SecondReading] = {}  # of a load test: the newest seconds
 
 
 decode_reading = msgspec.json.Decoder(Reading).decode
@@ -66,6 +79,7 @@ class Tally:
     stages: dict[str, Histogram] = field(default_factory=dict)
     latencies: dict[str, HistogramRows] = field(default_factory=dict)  # breakdown -> a histogram a row
     spans: dict[str, tuple[int, int]] = field(default_factory=dict)  # name -> first and last instant
+    seconds: Seconds = field(default_factory=lambda: Seconds(SECONDS_KEPT))
 
     def count_agencies(self, name: str, indices: Int64s) -> None:
         """Add one to each agency numbered in `indices`."""
@@ -120,6 +134,7 @@ class Tally:
             stages={stage: histogram.to_sparse() for stage, histogram in self.stages.items()},
             latencies={name: _rows_by_name(name, rows, codes) for name, rows in self.latencies.items()},
             spans=dict(self.spans),
+            seconds=self.seconds.to_reading(),
             **identity,  # type: ignore[arg-type]
         )
 
@@ -147,12 +162,17 @@ class Tally:
         for breakdown, by_row in reading.latencies.items():
             rows = self.latencies.setdefault(breakdown, HistogramRows())
             for label, sparse in by_row.items():
-                index = index_of(label) if breakdown == "recipient" else int(label)
+                index = index_of(label) if _by_agency(breakdown) else int(label)
                 row = Histogram.from_sparse(sparse)
                 row.merge(rows.row(index))
                 rows.put(index, row)
         for name, (first, last) in reading.spans.items():
             self._widen(name, first, last)
+        self.seconds.add(reading.seconds)
+
+
+def _by_agency(breakdown: str) -> bool:
+    return breakdown.partition("@")[0] == "recipient"
 
 
 def _by_code(values: Int64s, codes: Sequence[str]) -> dict[str, int]:
@@ -162,7 +182,7 @@ def _by_code(values: Int64s, codes: Sequence[str]) -> dict[str, int]:
 
 def _rows_by_name(breakdown: str, rows: HistogramRows, codes: Sequence[str]) -> dict[str, list[int]]:
     used = np.flatnonzero(rows.counts.any(axis=1) | (rows.negative > 0)).tolist()
-    names = codes if breakdown == "recipient" else [str(row) for row in range(len(rows.counts))]
+    names = codes if _by_agency(breakdown) else [str(row) for row in range(len(rows.counts))]
     return {names[row]: rows.row(row).to_sparse() for row in used if row < len(names)}
 
 

@@ -32,6 +32,30 @@ class Drafts:
     def __len__(self) -> int:
         return len(self.heads)
 
+    @classmethod
+    def joined(cls, parts: Sequence["Drafts"]) -> "Drafts":
+        """Return documents that follow each other as one."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(
+            heads=[head for part in parts for head in part.heads],
+            keys=[key for part in parts for key in part.keys],
+            partitions=np.concatenate([part.partitions for part in parts]),
+            fan_out=np.concatenate([part.fan_out for part in parts]),
+            calendar_ms=np.concatenate([part.calendar_ms for part in parts]),
+        )
+
+    def ordered(self, order: Int64s) -> "Drafts":
+        """Return the documents at these positions, in this order; one may come several times."""
+        places = order.tolist()
+        return Drafts(
+            heads=[self.heads[place] for place in places],
+            keys=[self.keys[place] for place in places],
+            partitions=self.partitions[order],
+            fan_out=self.fan_out[order],
+            calendar_ms=self.calendar_ms[order],
+        )
+
 
 def stamped(head: bytes, intended_us: int, sent_us: int) -> bytes:
     """Return the record's value: a drafted head with its stamps."""
@@ -74,6 +98,7 @@ class Drafter:
         bounds = batch.recipient_from.tolist()
         columns = zip(
             ids,
+            batch.serials.tolist(),
             batch.sender.tolist(),
             bounds[:-1],
             bounds[1:],
@@ -90,11 +115,11 @@ class Drafter:
             b'"business":%d,"size":%d,"calendar_ms":%d,'
             % (
                 start,
-                packet_id(one, 0).encode(),
+                packet_id(one, serial).encode(),
                 one.encode(),
                 quoted[sender],
                 b",".join(recipients[first:last]),
                 *rest,
             )
-            for one, sender, first, last, *rest in columns
+            for one, serial, sender, first, last, *rest in columns
         ]

@@ -21,15 +21,20 @@ from docaxis.domain.clock import Clock
 from docaxis.domain.codec import encode
 from docaxis.kafka.topics import Topics
 from docaxis.kafka.writer import BATCH_BYTES, BatchWriter
+from docaxis.workload.faults import Fault
 from monitor.feed import Feed
-from monitor.reading import CLOSING, encode_reading
+from monitor.reading import CLOSING, TRAFFIC, Reading, encode_reading
 from producers.arrivals import Arrivals
+from producers.barrier import Barrier
 from producers.drafting import Drafter, Drafts
+from producers.generator_watch import GeneratorWatch
 from producers.inbox import Waiting
 from producers.life_cycle import LifeCycles
 from producers.pacer import Pacer
 from producers.receiver import ReceiverSettings, ReceiverStats, run_receiver
+from producers.receiver_faults import ReceiverFaults
 from producers.schedule import ConstantRate, PoissonRate
+from producers.scheduled import ScheduledLoad, ScheduledSender
 from producers.sender import Sender, SenderSettings, SenderStats
 from producers.traffic import DraftBatch, Ordinals, TrafficModel
 from producers.window import Window
@@ -56,6 +61,8 @@ class FleetSettings:
     life_cycle: bool = False
     in_flight_max: int = 200_000  # documents, of an open load
     window: int = 200_000  # deliveries, of a closed load: sent and not yet closed in the ledger
+    receiver_faults: Sequence[tuple[Fault, frozenset[str]]] = ()
+    first_phase: str = ""  # of a scheduled load: where faults happen that name no phase
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +83,7 @@ class ClosedLoad:
     batches: Iterator[DraftBatch]
 
 
-Load = OpenLoad | ClosedLoad
+Load = OpenLoad | ClosedLoad | ScheduledLoad
 
 
 @dataclass(slots=True)
@@ -88,6 +95,7 @@ class FleetStats:
     window: Window | None = None
     life_cycles: LifeCycles | None = None
     sending_ended: bool = False
+    closed_deliveries: int = 0  # this fleet's part of what the ledger has closed
 
     @classmethod
     def of(cls, partitions: int) -> "FleetStats":
@@ -104,6 +112,11 @@ class Fleet:
         self._clock = clock
         self.stats = stats
         self._window = stats.window = Window(settings.window, clock)
+        self._barrier: Barrier | None = None
+        self._scheduled: ScheduledSender | None = None
+        if isinstance(load, ScheduledLoad):
+            self._barrier = Barrier(settings.client, settings.topics, settings.run, settings.name, clock)
+            stats.sender.watch = GeneratorWatch(clock, self._barrier.plan)
         if settings.life_cycle:
             stats.life_cycles = LifeCycles(settings.seed, vietnam_calendar())
 
@@ -120,8 +133,15 @@ class Fleet:
                 parts.append(self._send(self._load, stop))
             else:
                 self.stats.sending_ended = True
-            if isinstance(self._load, ClosedLoad):
+            if isinstance(self._load, ClosedLoad) or (
+                isinstance(self._load, ScheduledLoad) and any(self._load.windows)
+            ):
                 parts.append(self._widen_window(stop))
+            watching: list[asyncio.Task[None]] = []
+            if self._barrier is not None:
+                parts.append(self._barrier.follow(stop))
+            if (watch := self.stats.sender.watch) is not None:
+                watching.append(asyncio.ensure_future(watch.watch()))
             if self._settings.receive:
                 parts.append(self._receive(stop))
             if self.stats.life_cycles is not None:
@@ -129,6 +149,8 @@ class Fleet:
             async with asyncio.TaskGroup() as group:
                 for part in parts:
                     group.create_task(part)
+            for task in watching:
+                task.cancel()
             await self._publish(producer)
 
     # --- sending
@@ -146,11 +168,34 @@ class Fleet:
         try:
             if isinstance(load, ClosedLoad):
                 await sender.send_closed(self._drafts(load.batches), self._window, stop)
+            elif isinstance(load, ScheduledLoad):
+                await self._send_scheduled(sender, load, stop)
             else:
                 await self._send_open(sender, load, stop)
         finally:
             await sender.stop()
             self.stats.sending_ended = True
+
+    async def _send_scheduled(self, sender: Sender, load: ScheduledLoad, stop: asyncio.Event) -> None:
+        """Send by the plan that the conductor gives once everybody is ready."""
+        assert self._barrier is not None
+        assert self.stats.sender.watch is not None
+        settings = self._settings
+        self._scheduled = ScheduledSender(
+            load,
+            sender,
+            Drafter(settings.run, settings.registry, settings.partitions),
+            self.stats.sender.watch,
+            self._barrier.plan,
+            self._clock,
+            settings.share,
+            len(settings.registry),
+            self._window,
+            lambda: self.stats.closed_deliveries,
+        )
+        self._scheduled.prepare()
+        if await self._barrier.pass_through(stop):
+            await self._scheduled.run(stop)
 
     async def _until_receiving(self, stop: asyncio.Event) -> None:
         """Send nothing before this fleet's own receivers have their inboxes: waiting for them is not latency."""
@@ -202,6 +247,7 @@ class Fleet:
             mine = closed_of(self.stats.sender.deliveries, counts["closed"], counts["expected"]) - closed
             if mine > 0:
                 closed += mine
+                self.stats.closed_deliveries = closed
                 self._window.closed(mine)
         following.cancel()
         await asyncio.gather(following, return_exceptions=True)
@@ -215,8 +261,21 @@ class Fleet:
             self._settings.partitions,
             group=f"{self._settings.topics.prefix}-agencies",
             poll_interval_us=self._settings.poll_interval_us,
+            faults=self._receiver_faults(),
         )
         await run_receiver(settings, self._clock, self.stats.receiver, stop, self._on_received)
+
+    def _receiver_faults(self) -> ReceiverFaults | None:
+        watch = self.stats.sender.watch
+        if watch is None or self._barrier is None or not self._settings.receiver_faults:
+            return None
+        return ReceiverFaults(
+            self._settings.receiver_faults,
+            self._barrier.plan,
+            self._settings.first_phase,
+            lambda kind, count: watch.on_injected(kind, count, count),
+            self._settings.share,
+        )
 
     def _on_received(self, waiting: Sequence[Waiting], received_us: int) -> None:
         if self.stats.life_cycles is not None:
@@ -258,9 +317,32 @@ class Fleet:
             ended=ended,
             statuses_pending=len(self.stats.life_cycles or ()),
         )
+        if (watch := self.stats.sender.watch) is not None:
+            watch.note_in_flight(self.stats.sender.arrivals.total("in_flight"))
+            readings = [*readings, watch.reading(self._settings.run, self._settings.name)]
+            if ended and self._scheduled is not None:
+                readings.append(self._pairs(self._scheduled))
         for reading in readings:
             writer.put(self._settings.topics.readings, reading.partition, *encode_reading(reading))
         await writer.flush()
+
+    def _pairs(self, scheduled: ScheduledSender) -> Reading:
+        """Return who wrote how much to whom, drafted for sending."""
+        codes, pairs = self._settings.registry.codes, scheduled.pairs
+        return Reading(
+            version=1,
+            run=self._settings.run,
+            topic=TRAFFIC,
+            partition=0,
+            offset=int(pairs.sum()),
+            at_us=self._clock.wall_us(),
+            source=self._settings.name,
+            agencies={
+                codes[sender]: {codes[one]: int(row[one]) for one in np.flatnonzero(row).tolist()}
+                for sender, row in enumerate(pairs)
+                if row.any()
+            },
+        )
 
 
 def closed_of(mine: int, closed: int, expected: int) -> int:

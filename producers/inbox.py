@@ -12,6 +12,7 @@ import msgspec
 from aiokafka import TopicPartition
 
 from docaxis.domain.event import Delivered, Receipt
+from producers.receiver_faults import ReceiverFaults
 
 
 @dataclass(slots=True, eq=False)
@@ -93,10 +94,16 @@ class Progress:
 
 
 class Inboxes:
-    """Agencies that poll at an interval, each at its own moment of it; with interval 0 nothing ever waits."""
+    """Agencies that poll at an interval, each at its own moment of it; with interval 0 nothing ever waits.
 
-    def __init__(self, poll_interval_us: int) -> None:
+    A fault may let deliveries of some agencies wait for longer (`ReceiverFaults`).
+    """
+
+    def __init__(self, poll_interval_us: int, faults: ReceiverFaults | None = None) -> None:
         self._interval_us = poll_interval_us
+        self._faults = faults
+        self._held: list[tuple[int, int, Waiting]] = []  # heap of (when it may be taken, sequence, delivery)
+        self._sequence = 0
         self._inboxes: dict[str, list[Waiting]] = {}
         self._polls: list[tuple[int, str]] = []  # heap of (next poll, agency), of agencies that something waits for
         self._due: list[Waiting] = []
@@ -104,6 +111,8 @@ class Inboxes:
 
     def put(self, deliveries: Iterable[Waiting]) -> None:
         """Let deliveries wait for their agencies."""
+        if self._faults is not None and self._faults.restricted:
+            deliveries = self._hold(deliveries, self._faults)
         if not self._interval_us:
             self._due.extend(deliveries)
             return
@@ -114,6 +123,24 @@ class Inboxes:
                 heapq.heappush(self._polls, (poll_us, one.event.recipient))
             inbox.append(one)
             self.waiting += 1
+
+    def _hold(self, deliveries: Iterable[Waiting], faults: ReceiverFaults) -> list[Waiting]:
+        """Keep what a fault holds back; return the rest."""
+        free = []
+        for one in deliveries:
+            agency = one.event.recipient
+            if agency not in faults.restricted:
+                free.append(one)
+                continue
+            poll_us = self.next_poll_us(agency, one.available_us) if self._interval_us else one.available_us
+            opens_us = faults.opens_us(agency, poll_us)
+            if opens_us <= one.available_us:
+                free.append(one)
+                continue
+            self._sequence += 1
+            heapq.heappush(self._held, (opens_us, self._sequence, one))
+            self.waiting += 1
+        return free
 
     def next_poll_us(self, agency: str, now_us: int) -> int:
         """Return when an agency polls next: its polls are spread over the interval by a hash of its code."""
@@ -128,13 +155,17 @@ class Inboxes:
             taken = self._inboxes.pop(agency, [])
             self.waiting -= len(taken)
             due.extend(taken)
+        while self._held and self._held[0][0] <= now_us:
+            due.append(heapq.heappop(self._held)[2])
+            self.waiting -= 1
         return due
 
     def wait_ms(self, now_us: int, longest_ms: int) -> int:
         """Return how long a fetch may wait before the next poll is due."""
-        if not self._polls:
+        next_us = [heap[0][0] for heap in (self._polls, self._held) if heap]
+        if not next_us:
             return longest_ms
-        return max(1, min(longest_ms, (self._polls[0][0] - now_us) // 1000))
+        return max(1, min(longest_ms, (min(next_us) - now_us) // 1000))
 
     def forget(self, partitions: Collection[TopicPartition]) -> None:
         """Drop what came from partitions that are no longer ours."""
@@ -144,3 +175,7 @@ class Inboxes:
             kept = [one for one in inbox if one.partition not in numbers]
             self.waiting -= len(inbox) - len(kept)
             self._inboxes[agency] = kept
+        held = [entry for entry in self._held if entry[2].partition not in numbers]
+        self.waiting -= len(self._held) - len(held)
+        heapq.heapify(held)
+        self._held = held

@@ -2,7 +2,8 @@
 
 01 arrived, then either 02 declined or 03 registered, 04 assigned, 05 in process, 06 done, each after an exponential
 time in office hours whose mean is an assumption (life_cycle.toml). The draw is seeded by run seed, packet and
-recipient, so the same run states the same things whoever receives first.
+recipient, so the same run states the same things whoever receives first. A recall, update or replacement (business
+kinds 1 to 3) is asked for by 13 and answered by 15 or 16.
 """
 
 import heapq
@@ -31,6 +32,8 @@ def plan_statuses(event: Delivered, seed: int, calendar: OfficeCalendar) -> list
     rng = random.Random(f"{seed}|{event.packet_id}|{event.recipient}")
     tables = assumptions()
     at_ms = event.calendar_ms
+    if event.business:
+        return _plan_recall(rng, at_ms, calendar)
     statuses = [("01", at_ms)]
     if rng.random() < tables["declined"]["share"]:
         return [*statuses, ("02", calendar.add_office_time(at_ms, _minutes(rng, tables["registered"]["mean_minutes"])))]
@@ -41,6 +44,16 @@ def plan_statuses(event: Delivered, seed: int, calendar: OfficeCalendar) -> list
         )
         statuses.append((code, at_ms))
     return statuses
+
+
+def _plan_recall(rng: random.Random, at_ms: int, calendar: OfficeCalendar) -> list[tuple[str, int]]:
+    """Return the request that comes with a recall, update or replacement, and its answer.
+
+    The request (13) is the sender's, and is stated where its packet arrives: the track is per recipient.
+    """
+    table = assumptions()["recall"]
+    answer = "16" if rng.random() < table["refused_share"] else "15"
+    return [("13", at_ms), (answer, calendar.add_office_time(at_ms, _minutes(rng, table["mean_minutes"])))]
 
 
 def _minutes(rng: random.Random, mean: float) -> int:

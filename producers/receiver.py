@@ -22,6 +22,7 @@ from docaxis.kafka.partitioner import partition_of
 from docaxis.kafka.topics import Topics
 from docaxis.kafka.writer import BATCH_BYTES, BatchWriter
 from producers.inbox import Fetched, Inboxes, Progress, Waiting, receipt_of
+from producers.receiver_faults import ReceiverFaults
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class ReceiverSettings:
     unanswered_max: int = 8  # batches of receipts on their way to the broker
     fetch_max: int = 4000  # records of one fetch
     session_timeout_ms: int = 6000
+    faults: ReceiverFaults | None = None
 
 
 @dataclass(slots=True)
@@ -69,7 +71,7 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
         self._stats = stats
         self._on_received = on_received
         self._progress = Progress()
-        self._inboxes = Inboxes(settings.poll_interval_us)
+        self._inboxes = Inboxes(settings.poll_interval_us, settings.faults)
         self._answers: set[asyncio.Task[None]] = set()
         self._consumer = AIOKafkaConsumer(
             **settings.client,
@@ -173,6 +175,8 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
     def _receive(self, waiting: Sequence[Waiting]) -> None:
         """Answer deliveries: one receipt each, to the partition of the document it is about."""
         received_us = self._clock.wall_us()
+        if self._settings.faults is not None and self._settings.faults.withholds:
+            waiting = self._without_withheld(waiting, self._settings.faults, received_us)
         topic, partitions, put = self._settings.topics.status, self._settings.partitions, self._writer.put
         for one in waiting:
             event = one.event
@@ -183,6 +187,17 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
         if waiting:
             self._stats.deliveries += len(waiting)
             self._on_received(waiting, received_us)
+
+    @staticmethod
+    def _without_withheld(waiting: Sequence[Waiting], faults: ReceiverFaults, received_us: int) -> list[Waiting]:
+        """Return the deliveries that are answered; the others count as done with, for nobody will ever answer them."""
+        answered = []
+        for one in waiting:
+            if faults.withhold(one.event.recipient, received_us):
+                one.fetched.unanswered -= 1
+            else:
+                answered.append(one)
+        return answered
 
     async def _report(self) -> None:
         """Send the answers; when the broker has them all, their fetches have that much less to answer."""

@@ -23,6 +23,7 @@ from docaxis.kafka.writer import BATCH_BYTES, BatchWriter
 from monitor.histogram import Histogram
 from producers.arrivals import Arrivals
 from producers.drafting import Drafts, stamped
+from producers.generator_watch import GeneratorWatch
 from producers.window import Window
 
 Int64s = npt.NDArray[np.int64]
@@ -63,6 +64,8 @@ class SenderStats:
     lateness: Histogram = field(default_factory=Histogram)  # sent - intended: the generator's own error
     publish: Histogram = field(default_factory=Histogram)  # acked - intended
     errors: dict[str, int] = field(default_factory=dict)  # by kind of exception
+    held_us: int = 0  # waiting for room at the in-flight bound
+    watch: GeneratorWatch | None = None  # of a load test: told of everything
 
 
 class Sender:
@@ -83,6 +86,7 @@ class Sender:
         self._unsent: list[list[int]] = [[] for _ in range(settings.partitions)]  # intended times of what was put
         self._put = asyncio.Event()
         self._answered = asyncio.Event()
+        self._held_until_us = 0
         self._ending = False
         self._pump: asyncio.Task[None] | None = None
 
@@ -114,29 +118,56 @@ class Sender:
                 window.opened(int(drafts.fan_out[first:last].sum()))
                 self._put_all(drafts, first, due_us)
 
-    async def send_open(self, drafts: Drafts, due_us: Int64s, wait_until: WaitUntil, stop: asyncio.Event) -> None:
-        """Send each document at its due time on the wall clock, until told to stop."""
+    async def send_open(
+        self,
+        drafts: Drafts,
+        due_us: Int64s,
+        wait_until: WaitUntil,
+        stop: asyncio.Event,
+        intended_us: Int64s | None = None,
+    ) -> None:
+        """Send each document at its due time on the wall clock, until told to stop.
+
+        `intended_us`, where it differs from `due_us`, is what the schedule said of documents that a fault holds back.
+        """
         due = due_us.tolist()
+        intended = due if intended_us is None else intended_us.tolist()
         position = 0
         while position < len(due) and not stop.is_set():
-            ready = bisect_right(due, self._clock.wall_us(), position)
+            now_us = self._clock.wall_us()
+            ready = bisect_right(due, now_us, position)
             if ready == position:
                 await wait_until(due[position])
                 continue
+            self._note_due(due_us[position:ready], now_us)
             await self._room()
             sendable = bisect_left(due, self._clock.wall_us() - self._settings.lateness_max_us, position, ready)
-            self._drop(drafts, position, sendable)
-            self._put_all(drafts, sendable, due[sendable:ready])
+            self._drop(drafts, position, sendable, intended[position:sendable])
+            self._put_all(drafts, sendable, intended[sendable:ready])
             position = ready
+
+    def _note_due(self, due_us: Int64s, now_us: int) -> None:
+        """Tell the watch how late the generator itself is: what became due while it was held counts from then on."""
+        if self.stats.watch is not None:
+            self.stats.watch.on_due(due_us, now_us - np.maximum(due_us, min(self._held_until_us, now_us)))
 
     async def _room(self) -> None:
         """Wait until fewer documents are in flight than the bound."""
+        if self.stats.arrivals.total("in_flight") < self._settings.in_flight_max:
+            return
+        began_us = self._clock.wall_us()
         while self.stats.arrivals.total("in_flight") >= self._settings.in_flight_max:
             self._answered.clear()
             await self._answered.wait()
+        self._held_until_us = self._clock.wall_us()
+        self.stats.held_us += self._held_until_us - began_us
+        if self.stats.watch is not None:
+            self.stats.watch.on_held(self._held_until_us - began_us)
 
-    def _drop(self, drafts: Drafts, first: int, last: int) -> None:
+    def _drop(self, drafts: Drafts, first: int, last: int, intended_us: list[int]) -> None:
         """Count arrivals for which room came too late."""
+        if self.stats.watch is not None:
+            self.stats.watch.on_offered(np.array(intended_us, np.int64), drafts.fan_out[first:last])
         for partition in drafts.partitions[first:last].tolist():
             self.stats.arrivals.partitions[partition].scheduled += 1
             self.stats.arrivals.partitions[partition].dropped += 1
@@ -158,9 +189,13 @@ class Sender:
             put(topic, partition, key, stamped(head, intended, now_us))
             self._unsent[partition].append(intended)
             stats.arrivals.partitions[partition].scheduled += 1
-        stats.lateness.observe(now_us - np.array(intended_us, np.int64))
+        instants_us, fan_out = np.array(intended_us, np.int64), drafts.fan_out[first:last]
+        stats.lateness.observe(now_us - instants_us)
         stats.documents += len(intended_us)
-        stats.deliveries += int(drafts.fan_out[first:last].sum())
+        stats.deliveries += int(fan_out.sum())
+        if stats.watch is not None:
+            stats.watch.on_offered(instants_us, fan_out)
+            stats.watch.on_sent(instants_us, now_us, fan_out)
         stats.calendar_ms = int(drafts.calendar_ms[last - 1])
         self._put.set()
 
@@ -189,7 +224,10 @@ class Sender:
         error = asyncio.CancelledError() if answer.cancelled() else answer.exception()
         if error is None:
             arrivals.acked += len(intended_us)
-            self.stats.publish.observe(self._clock.wall_us() - np.array(intended_us, np.int64))
+            acked_us, instants_us = self._clock.wall_us(), np.array(intended_us, np.int64)
+            self.stats.publish.observe(acked_us - instants_us)
+            if self.stats.watch is not None:
+                self.stats.watch.on_acked(instants_us, acked_us)
         else:
             self.stats.errors[type(error).__name__] = self.stats.errors.get(type(error).__name__, 0) + 1
             if isinstance(error, _UNANSWERED):

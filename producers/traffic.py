@@ -42,6 +42,7 @@ class DraftBatch:
     calendar_ms: Ints  # when it is sent in the business calendar, epoch ms
     recipient: npt.NDArray[np.int32]  # indices in the registry, flattened
     recipient_from: Ints  # offsets into `recipient`, one more than documents
+    serial: npt.NDArray[np.uint8] | None = None  # of the send of the document; None: all 0, each its first
 
     def __len__(self) -> int:
         return len(self.sender)
@@ -62,14 +63,22 @@ class DraftBatch:
         offsets = self.recipient_from[start : max(start, stop) + 1]
         columns = {name: getattr(self, name)[start:stop] for name in _ROW_COLUMNS}
         recipient = self.recipient[offsets[0] : offsets[-1]]
-        return DraftBatch(**columns, recipient=recipient, recipient_from=offsets - offsets[0])
+        serial = None if self.serial is None else self.serial[start:stop]
+        return DraftBatch(**columns, recipient=recipient, recipient_from=offsets - offsets[0], serial=serial)
 
     def where(self, kept: npt.NDArray[np.bool_]) -> "DraftBatch":
         """Return the documents for which `kept` is true, in their order."""
-        columns = {name: getattr(self, name)[kept] for name in _ROW_COLUMNS}
-        offsets = np.zeros(len(columns["sender"]) + 1, dtype=np.int64)
-        np.cumsum(self.fan_out[kept], out=offsets[1:])
-        return DraftBatch(**columns, recipient=self.recipient[np.repeat(kept, self.fan_out)], recipient_from=offsets)
+        return self.ordered(np.flatnonzero(kept))
+
+    def ordered(self, order: Ints) -> "DraftBatch":
+        """Return the documents at these positions, in this order."""
+        columns = {name: getattr(self, name)[order] for name in _ROW_COLUMNS}
+        fan_out = self.fan_out[order]
+        offsets = np.zeros(len(order) + 1, dtype=np.int64)
+        np.cumsum(fan_out, out=offsets[1:])
+        places = np.arange(offsets[-1]) + np.repeat(self.recipient_from[order] - offsets[:-1], fan_out)
+        serial = None if self.serial is None else self.serial[order]
+        return DraftBatch(**columns, recipient=self.recipient[places], recipient_from=offsets, serial=serial)
 
     @classmethod
     def joined(cls, batches: Sequence["DraftBatch"]) -> "DraftBatch":
@@ -80,7 +89,15 @@ class DraftBatch:
         offsets = np.zeros(len(columns["sender"]) + 1, dtype=np.int64)
         np.cumsum(np.concatenate([batch.fan_out for batch in batches]), out=offsets[1:])
         recipient = np.concatenate([batch.recipient for batch in batches])
-        return cls(**columns, recipient=recipient, recipient_from=offsets)
+        serial = None
+        if any(batch.serial is not None for batch in batches):
+            serial = np.concatenate([batch.serials for batch in batches])
+        return cls(**columns, recipient=recipient, recipient_from=offsets, serial=serial)
+
+    @property
+    def serials(self) -> npt.NDArray[np.uint8]:
+        """The serial of each send."""
+        return np.zeros(len(self), np.uint8) if self.serial is None else self.serial
 
 
 _ROW_COLUMNS = ("sender", "year", "ordinal", "type", "priority", "steering", "business", "size", "calendar_ms")

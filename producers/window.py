@@ -24,6 +24,11 @@ class Window:
         self.outstanding = 0
         self.written_off = 0
 
+    def resize(self, deliveries_max: int, outstanding: int) -> None:
+        """Begin anew with another bound, and with what is on its way already."""
+        self._max, self.outstanding = deliveries_max, max(0, outstanding)
+        self._moved_ns = self._clock.monotonic_ns()
+
     def opened(self, deliveries: int) -> None:
         """Note deliveries that were sent."""
         if not self.outstanding:

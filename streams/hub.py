@@ -46,6 +46,7 @@ class HubSettings:
     session_timeout_ms: int = 6000
     transaction_timeout_ms: int = 10_000  # how long a dead hub may hold back readers of committed data
     give_up_after_s: float = 120.0  # without a working broker
+    deliveries_per_s_max: float | None = None  # limited on purpose, for tests of what happens then
 
 
 @dataclass(slots=True)
@@ -60,6 +61,25 @@ class HubStats:
     commit: Histogram = field(default_factory=Histogram)
     positions: dict[int, int] = field(default_factory=dict)  # next offset by owned partition
     ends: dict[int, int] = field(default_factory=dict)  # high watermark by owned partition
+
+
+#: Time that a limited hub spent otherwise (a commit, an empty inbox) and may make up for.
+CREDIT_NS = 1_000_000_000
+
+
+class Limiter:
+    """A hub limited on purpose: deliveries are paid for after they were made, at a price of 1/rate seconds each."""
+
+    def __init__(self, per_s: float, clock: Clock) -> None:
+        self._ns = 1e9 / per_s
+        self._clock = clock
+        self._free_ns = 0.0
+
+    def pay_s(self, deliveries: int) -> float:
+        """Return how many seconds to wait before the next delivery may be made, whoever makes it."""
+        now_ns = self._clock.monotonic_ns()
+        self._free_ns = max(self._free_ns, now_ns - CREDIT_NS) + deliveries * self._ns
+        return max(0.0, self._free_ns - now_ns) / 1e9
 
 
 class Router:
@@ -140,6 +160,10 @@ class _Session:
         self._stats = stats
         self._tasks: dict[TopicPartition, asyncio.Task[None]] = {}
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        limit = settings.deliveries_per_s_max
+        self._limiter = Limiter(limit, clock) if limit else None
+        # Of a limited hub a pass is worth about a quarter of a second at most, so that it is slow and not jerky.
+        self._records_max = max(2, min(settings.documents_max, int(limit / 15))) if limit else settings.documents_max
         self._consumer = AIOKafkaConsumer(
             **settings.client,
             group_id=settings.group,
@@ -200,7 +224,7 @@ class _Session:
             else:
                 self._consumer.seek(tp, committed)
             while True:
-                fetched = await self._consumer.getmany(tp, timeout_ms=1000, max_records=self._settings.documents_max)
+                fetched = await self._consumer.getmany(tp, timeout_ms=1000, max_records=self._records_max)
                 self._stats.ends[tp.partition] = self._consumer.last_stable_offset(tp) or 0
                 if records := fetched.get(tp):
                     await asyncio.sleep(await self._pass(producer, tp, records))
@@ -225,7 +249,7 @@ class _Session:
         A document that comes alone is followed by no pause. Where several came together more will, and a pause of a
         few times what a commit costs spends the machine on documents instead of transactions.
         """
-        next_offset = records[-1].offset + 1
+        next_offset, deliveries = records[-1].offset + 1, self._stats.deliveries
         writer = BatchWriter(producer)
         if self._settings.exactly_once:
             async with producer.transaction():
@@ -241,6 +265,8 @@ class _Session:
         commit_us = (self._clock.monotonic_ns() - started_ns) // 1000
         self._stats.passes += 1
         self._stats.commit.observe_one(commit_us)
+        if self._limiter is not None:
+            return self._limiter.pay_s(self._stats.deliveries - deliveries)
         return 0.0 if len(records) == 1 else min(GATHER_MAX_S, GATHER_COMMITS * commit_us / 1e6)
 
 

@@ -15,7 +15,8 @@ from operator import attrgetter
 import numpy as np
 
 from docaxis.domain.event import Delivered, Receipt, Refusal, Sent, Status
-from monitor.reading import Tally
+from docaxis.domain.plan import Plan
+from monitor.reading import MEASURED, Tally
 from streams.keys import Codes, Int64s
 
 
@@ -32,6 +33,15 @@ def meter_sent(tally: Tally, events: Sequence[Sent], codes: Codes) -> None:
         _count_values(tally, name, _column(events, name))
     tally.note_span("wall_us", _column(events, "sent_us"))
     tally.note_span("calendar_ms", calendar_ms)
+
+
+def meter_sent_by_phase(tally: Tally, events: Sequence[Sent], plan: Plan) -> None:
+    """Count documents and the deliveries they ask for by the phase of a load test that they were due in."""
+    phases = plan.phase_of(_column(events, "intended_us"))
+    fan_out = np.array([len(event.recipients) for event in events], np.int64)
+    for phase in np.unique(phases).tolist():
+        tally.counts[f"documents@{phase}"] += int((phases == phase).sum())
+        tally.counts[f"deliveries_addressed@{phase}"] += int(fan_out[phases == phase].sum())
 
 
 def meter_delivered(tally: Tally, events: Sequence[Delivered], codes: Codes) -> None:
@@ -60,6 +70,40 @@ def meter_receipts(tally: Tally, receipts: Sequence[Receipt], codes: Codes) -> N
     tally.observe_rows("recipient", recipients, delivery)
     tally.observe_rows("priority", _column(receipts, "priority"), delivery)
     tally.note_span("wall_us", received)
+
+
+def meter_receipts_by_phase(tally: Tally, receipts: Sequence[Receipt], plan: Plan, codes: Codes) -> None:
+    """Time every stage by the phase of a load test that the document was due in, and by second of receiving."""
+    intended, sent = _column(receipts, "intended_us"), _column(receipts, "sent_us")
+    available, received = _column(receipts, "available_us"), _column(receipts, "received_us")
+    stages = {
+        "delivery": received - intended,
+        "delivery_uncorrected": received - sent,
+        "send_delay": sent - intended,
+        "routing": available - sent,
+        "pickup": received - available,
+    }
+    tally.seconds.count("received", received)
+    tally.seconds.observe(received, **stages)
+    stages["acceptance"] = _column(receipts, "accepted_us") - sent
+    phases = plan.phase_of(intended)
+    measured = np.isin(phases, [number for number, phase in enumerate(plan.phases) if phase.measured])
+    for phase in np.unique(phases).tolist():
+        chosen = phases == phase
+        tally.counts[f"receipts@{phase}"] += int(chosen.sum())
+        for stage, values in stages.items():
+            tally.observe(f"{stage}@{phase}", values[chosen])
+    if measured.any():
+        tally.note_span(f"wall_us{MEASURED}", received[measured])
+        recipients = codes.indices([receipt.recipient for receipt in receipts])
+        tally.observe_rows(f"recipient{MEASURED}", recipients[measured], stages["delivery"][measured])
+        priorities = _column(receipts, "priority")
+        tally.observe_rows(f"priority{MEASURED}", priorities[measured], stages["delivery"][measured])
+
+
+def meter_refusals_by_second(tally: Tally, refusals: Sequence[Refusal]) -> None:
+    """Count refusals in the second they were made."""
+    tally.seconds.count("refused", _column(refusals, "refused_us"))
 
 
 def meter_statuses(tally: Tally, statuses: Sequence[Status], codes: Codes) -> None:

@@ -5,7 +5,7 @@ after a crash or a rebalance is harmless; that, and storing this state together 
 exact.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,11 +21,21 @@ from docaxis.domain.codec import (
     refusal_of_unreadable,
 )
 from docaxis.domain.event import Receipt, Refusal, Status
+from docaxis.domain.plan import Plan
 from docaxis.kafka.partitioner import partitions_of
 from monitor.reading import Tally
 from streams.keys import Codes
 from streams.ledger import Ledger, LedgerBounds
-from streams.meter import meter_delivered, meter_receipts, meter_refusals, meter_sent, meter_statuses
+from streams.meter import (
+    meter_delivered,
+    meter_receipts,
+    meter_receipts_by_phase,
+    meter_refusals,
+    meter_refusals_by_second,
+    meter_sent,
+    meter_sent_by_phase,
+    meter_statuses,
+)
 
 #: Topics whose records are placed by document: a record elsewhere is handled, and counted as misplaced.
 KEYED_BY_DOCUMENT = ("sent", "status")
@@ -57,6 +67,8 @@ class Duties:
     partitions: int
     meter: bool = True
     ledger: bool = True
+    #: Plans of the load tests that go on, by run: their events are counted by phase and second as well.
+    plans: Mapping[str, Plan] = field(default_factory=dict)
 
 
 class PartitionState:
@@ -104,6 +116,8 @@ class PartitionState:
             self._touch(run)
         if self.duties.meter:
             self._meter(self.tally(run, topic), topic, events)
+            if (plan := self.duties.plans.get(run)) is not None:
+                self._meter_by_phase(self.tally(run, topic), topic, events, plan)
         if self.duties.ledger and topic != "delivered" and run != NO_RUN:
             self._audit(self.ledger(run), topic, events)
 
@@ -120,6 +134,14 @@ class PartitionState:
                 meter_receipts(tally, receipts, self.codes)
             if statuses:
                 meter_statuses(tally, statuses, self.codes)
+
+    def _meter_by_phase(self, tally: Tally, topic: str, events: list[Any], plan: Plan) -> None:
+        if topic == "sent":
+            meter_sent_by_phase(tally, events, plan)
+        elif topic == "refused":
+            meter_refusals_by_second(tally, events)
+        elif topic == "status" and (receipts := _split(events)[0]):
+            meter_receipts_by_phase(tally, receipts, plan, self.codes)
 
     def _audit(self, ledger: Ledger, topic: str, events: list[Any]) -> None:
         if topic == "sent":

@@ -8,7 +8,7 @@ what the state already covers is skipped.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 
 from docaxis.domain.clock import Clock
 from docaxis.domain.errors import InfrastructureError
+from docaxis.kafka.control import ControlFeed
 from docaxis.kafka.topics import Topics
 from monitor.histogram import Histogram
 from streams.batch import TP, BatchApp, BatchHooks, BatchSettings, Position, batch_topic, build_app, run_app
@@ -74,7 +75,8 @@ class StreamWorker:
         self.app: BatchApp | None = None
         #: Told of each partition's state when it was opened, before anything is folded into it.
         self.on_opened: Callable[[int, PartitionState], None] = lambda number, state: None
-        self._duties = Duties(settings.partitions, settings.meter, settings.ledger)
+        self.control = ControlFeed(settings.client, settings.topics)
+        self._duties = Duties(settings.partitions, settings.meter, settings.ledger, self.control.plans)
 
     def event_topics(self) -> list[str]:
         """Return the topics to read: the ledger alone does without the delivered records."""
@@ -176,6 +178,8 @@ class StreamWorker:
 
         self.app = app
         self.stats.sessions += 1
+        following = asyncio.ensure_future(self.control.follow(stop))
+        await _first(self.control.caught_up.wait(), stop.wait())  # phases must be known before events are counted
         ended = asyncio.Event()
         running = asyncio.ensure_future(run_app(app, ended))
         storing = asyncio.ensure_future(self.keep_snapshots())
@@ -192,6 +196,7 @@ class StreamWorker:
                 storing.cancel()
             stopping.cancel()
             telling.cancel()
+            following.cancel()
             ended.set()
             try:
                 await running
@@ -202,6 +207,14 @@ class StreamWorker:
     def positions(self) -> dict[TP, Position]:
         """Return how far each assigned partition is, from memory."""
         return self.app.positions() if self.app is not None else {}
+
+
+async def _first(*waits: Awaitable[Any]) -> None:
+    """Wait until one of these is done."""
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
 
 
 async def run_worker(worker: StreamWorker, stop: asyncio.Event, give_up_after_s: float = 120.0) -> None:

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
@@ -77,7 +78,7 @@ class Conductor:
                 await self._axis.start(role.name, *role.arguments)
             await self._until_settled(started_s, tell)
             wall_seconds = time.monotonic() - started_s
-            drained = await self._drained()
+            drained = await count_drained(self._client, self._topics, self._settings.topics.partitions, self._feed)
             axis = self._axis
             return Conducted(
                 self._feed.readings, drained, wall_seconds, dict(axis.peak_rss_bytes), dict(axis.cpu_seconds)
@@ -104,21 +105,28 @@ class Conductor:
                 return
             await asyncio.sleep(TICK_S)
 
-    async def _drained(self) -> bool:
-        """Whether the stream workers have counted every committed record of the event topics."""
-        deadline_s = time.monotonic() + QUIET_S
-        while True:
-            positions = {
-                TopicPartition(name, number): self._feed.readings.positions().get((short, number), 0)
-                for short, name in ((self._topics.short_name(name), name) for name in self._topics.events)
-                for number in range(self._settings.topics.partitions)
-            }
-            try:
-                unread = await count_unread(self._client, positions)
-            except KafkaError as error:
-                raise InfrastructureError(
-                    f"the topics could not be read to their end: {error}", next_step="look at the broker's log"
-                ) from error
-            if unread == 0 or time.monotonic() > deadline_s:
-                return unread == 0
-            await asyncio.sleep(0.5)
+
+async def count_drained(
+    client: Mapping[str, Any],
+    topics: Topics,
+    partitions: int,
+    feed: Feed,
+    ends: Mapping[TopicPartition, int] | None = None,
+) -> bool:
+    """Whether the stream workers have counted every committed record of the event topics (up to `ends`, if given)."""
+    deadline_s = time.monotonic() + QUIET_S
+    while True:
+        positions = {
+            TopicPartition(name, number): feed.readings.positions().get((short, number), 0)
+            for short, name in ((topics.short_name(name), name) for name in topics.events)
+            for number in range(partitions)
+        }
+        try:
+            unread = await count_unread(client, positions, ends)
+        except KafkaError as error:
+            raise InfrastructureError(
+                f"the topics could not be read to their end: {error}", next_step="look at the broker's log"
+            ) from error
+        if unread == 0 or time.monotonic() > deadline_s:
+            return unread == 0
+        await asyncio.sleep(0.5)

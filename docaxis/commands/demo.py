@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import os
 import secrets
-import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from docaxis.commands.axis import Axis
 from docaxis.commands.conduct import Conducted, Conductor, RoleCommand
 from docaxis.commands.fleet import LifeCycle, PollInterval, Scale, Seed, Until, parse_day
 from docaxis.commands.hub import RegistryFile
+from docaxis.commands.kafka_for_run import kafka_for_run
 from docaxis.commands.options import (
     BootstrapServers,
     SettingsFile,
@@ -32,8 +32,6 @@ from docaxis.commands.options import (
     settings_from,
 )
 from docaxis.domain.agency import Registry
-from docaxis.domain.errors import InfrastructureError
-from docaxis.kafka.broker import EmbeddedBroker, broker_status, remove_stopped
 from docaxis.kafka.jars import KAFKA_VERSION
 from docaxis.kafka.topics import ensure_topics, plan_topics
 from docaxis.settings import Settings
@@ -44,11 +42,6 @@ from monitor.words import Language
 from producers.history import DEFAULT_UNTIL, History
 
 app = new_app(__doc__)
-
-#: What a document and a delivery (with its receipt) take on disk, uncompressed, as measured on the demo's topics.
-DOCUMENT_BYTES, DELIVERY_BYTES = 450, 950
-
-_FREE = "`docaxis broker down --remove-data`"
 
 #: Without a terminal: seconds between lines.
 PLAIN_INTERVAL_S = 2.0
@@ -117,60 +110,9 @@ def demo(
     plan = DemoPlan(run, seed, last, scale, agencies, registry and registry.absolute(), poll_interval, life_cycle)
     plan.milestones()  # refuses what was never published, before anything is started
     make_folder(settings.paths.runs / run, "DOCAXIS_PATHS_RUNS")
-    with _kafka(settings, plan, keep) as reachable:
-        raise typer.Exit(asyncio.run(_demo(reachable, plan, lang)))
-
-
-@contextlib.contextmanager
-def _kafka(settings: Settings, plan: DemoPlan, keep: bool) -> Iterator[Settings]:
-    """Give settings that reach a cluster: the user's, a broker that runs already, or one for this run."""
-    if settings.kafka.bootstrap_servers:
-        yield settings
-        return
-    status = broker_status(settings)
-    ours = status.data_dir / ".demo"  # marks data that a demo made and nobody asked to keep
-    if not status.running and ours.exists():
-        remove_stopped(settings)
-        status = broker_status(settings)
-    _check_room(settings.paths.home, plan)
-    if status.running:
-        until = f"; it ends with the command of pid {status.owner_pid}" if status.owner_pid is not None else ""
-        progress(f"Using the broker that runs at {status.bootstrap_servers}{until}")
-        yield settings.with_servers(status.bootstrap_servers)
-        return
-    fresh = not status.data_dir.exists()
-    broker = EmbeddedBroker(settings, owned=True, report=progress)
-    if fresh and not keep:  # before anything is written: an interrupted start is cleared away too
-        make_folder(status.data_dir, "DOCAXIS_PATHS_HOME")
-        ours.touch()
-    try:
-        broker.start()
-    except BaseException:
-        if fresh:
-            remove_stopped(settings)
-        raise
-    try:
-        yield settings.with_servers(broker.bootstrap_servers)
-    finally:
-        if keep:
-            broker.release()
-            progress(f"The broker goes on at {broker.bootstrap_servers}; `docaxis broker down` stops it")
-        else:
-            broker.stop(remove_data=fresh)
-            if not fresh:
-                progress(f"Its data stays in {status.data_dir}, which was there before; to free it: {_FREE}")
-
-
-def _check_room(home: Path, plan: DemoPlan) -> None:
     final = plan.milestones()[-1]
-    needed = final.sent * DOCUMENT_BYTES + final.received * DELIVERY_BYTES
-    folder = next(parent for parent in (home, *home.parents) if parent.exists())
-    free = shutil.disk_usage(folder).free
-    if free < needed * 1.1:
-        raise InfrastructureError(
-            f"{free / 2**30:.1f} GiB are free at {folder}, and the demo writes about {needed / 2**30:.1f} GiB",
-            next_step="make room, choose another folder (DOCAXIS_PATHS_HOME), or a smaller history (--scale 0.1)",
-        )
+    with kafka_for_run(settings, final.sent, final.received, keep=keep) as (reachable, _):
+        raise typer.Exit(asyncio.run(_demo(reachable, plan, lang)))
 
 
 async def _demo(settings: Settings, plan: DemoPlan, language: Language) -> int:

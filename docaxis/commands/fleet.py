@@ -1,5 +1,6 @@
 """`docaxis fleet`: virtual agencies of one process, which send documents, receive them, or both."""
 
+import asyncio
 import contextlib
 import os
 import re
@@ -9,6 +10,7 @@ from typing import Annotated
 import typer
 
 from docaxis.commands.hub import RegistryFile
+from docaxis.commands.join import join_load_test
 from docaxis.commands.options import BootstrapServers, SettingsFile, TopicPrefix, new_app, settings_from
 from docaxis.commands.role import MetricsPort, Owned, Role, run_role
 from docaxis.domain.agency import Registry
@@ -21,6 +23,7 @@ from docaxis.kafka.topics import Topics
 from producers.fleet import ClosedLoad, Fleet, FleetSettings, FleetStats, Load, OpenLoad
 from producers.fleet_metrics import FleetMetrics
 from producers.history import DEFAULT_UNTIL, History
+from producers.scheduled import ScheduledLoad
 
 app = new_app(__doc__)
 
@@ -52,6 +55,7 @@ def fleet(
     rate: Annotated[
         float | None, typer.Option(min=RATE_MIN, max=RATE_MAX, help="Send so many documents a second, open loop.")
     ] = None,
+    join: Annotated[bool, typer.Option("--join", help="Send a share of the load test that --run names.")] = False,
     documents: Annotated[int | None, typer.Option(min=1, help="Stop sending after so many (with --rate).")] = None,
     constant: Annotated[bool, typer.Option("--constant", help="Even gaps instead of Poisson arrivals.")] = False,
     drafted_ahead: Annotated[bool, typer.Option("--drafted-ahead", help="Draft all documents first.")] = False,
@@ -67,33 +71,38 @@ def fleet(
     owned: Owned = False,
     settings_file: SettingsFile = None,
 ) -> None:
-    """Be the agencies until Ctrl-C. Without --history or --rate they only receive."""
-    if history and rate is not None:
-        raise UsageError("--history and --rate exclude each other", next_step="leave one of them out")
+    """Be the agencies until Ctrl-C. Without --history, --rate or --join they only receive."""
+    if history + (rate is not None) + join > 1:
+        raise UsageError("--history, --rate and --join exclude each other", next_step="leave all but one of them out")
     check_run(run)
     settings = settings_from(settings_file, {"kafka.bootstrap_servers": bootstrap_servers, "topics.prefix": prefix})
     number, of = parse_share(share)
     kafka = reachable_kafka(settings)
+    topics, agencies = Topics(settings.topics.prefix), Registry.load(registry)
+    joined = asyncio.run(join_load_test(client_kwargs(kafka), topics, run, agencies)) if join else None
     fleet_settings = FleetSettings(
         client_kwargs(kafka),
-        Topics(settings.topics.prefix),
+        topics,
         settings.topics.partitions,
         run,
-        Registry.load(registry),
+        agencies,
         seed,
         receive=receive,
-        name=f"fleet-{number}" if history or rate else f"receivers-{number}",
+        name=f"fleet-{number}" if history or rate or join else f"receivers-{number}",
         share=(number, of),
         poll_interval_us=int(poll_interval * 1e6),
         life_cycle=life_cycle,
         window=window,
     )
     load: Load | None = None
-    if history:
+    if joined is not None:
+        fleet_settings, load = joined.settings(fleet_settings), joined.load
+    elif history:
         last = parse_day(until) if until else DEFAULT_UNTIL
         load = ClosedLoad(History.load().generate(seed, fleet_settings.registry, last, scale=scale))
     elif rate is not None:
         load = OpenLoad(rate, documents, poisson=not constant, drafted_ahead=drafted_ahead)
+    if isinstance(load, OpenLoad | ScheduledLoad):
         go_before_others()
     clock, stats = SystemClock(), FleetStats.of(settings.topics.partitions)
     one = Fleet(fleet_settings, load, clock, stats)

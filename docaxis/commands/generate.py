@@ -15,6 +15,7 @@ from rich.console import Console
 
 from docaxis.commands.options import new_app
 from docaxis.domain.errors import UsageError
+from docaxis.workload.model import schema
 from monitor.histogram import Histogram, bucket_of
 from monitor.metrics_doc import metrics_markdown
 from monitor.progress import closing_view
@@ -50,6 +51,20 @@ def result_schema_file(
     """Write the JSON Schema of result.json; run it in the repository's root."""
     text = orjson.dumps(result_schema(), option=orjson.OPT_INDENT_2).decode() + "\n"
     _write(output, text, check=check, again="docaxis generate result-schema")
+
+
+@app.command("workload-schema")
+def workload_schema(
+    output: Annotated[Path, typer.Option(help="The file to write.")] = Path("docs/workload.schema.json"),
+    check: Check = False,
+) -> None:
+    """Write the JSON Schema of workload files, for editors; run it in the repository's root."""
+    _write(output, schema_text(), check=check, again="docaxis generate workload-schema")
+
+
+def schema_text() -> str:
+    """Return the JSON Schema of workload files as text."""
+    return orjson.dumps(schema(), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS).decode() + "\n"
 
 
 @app.command("demo-picture")

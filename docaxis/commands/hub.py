@@ -31,6 +31,9 @@ def hub(
     at_least_once: Annotated[
         bool, typer.Option("--at-least-once", help="No transactions: a killed hub doubles what it had in hand.")
     ] = False,
+    deliveries_max: Annotated[
+        float | None, typer.Option(min=0.1, help="Limit the hub on purpose to so many deliveries a second.")
+    ] = None,
     metrics_port: MetricsPort = 0,
     owned: Owned = False,
     settings_file: SettingsFile = None,
@@ -50,6 +53,7 @@ def hub(
         settings.topics.partitions,
         group,
         exactly_once=not at_least_once,
+        deliveries_per_s_max=deliveries_max,
     )
     role = Role(
         "hub",

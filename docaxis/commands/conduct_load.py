@@ -1,0 +1,307 @@
+"""Conducting a load test: everybody ready, then the plan, then what is due until everything is closed or lost."""
+
+import asyncio
+import re
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from aiokafka import AIOKafkaProducer, TopicPartition
+
+from docaxis.commands.axis import Axis, Child
+from docaxis.commands.conduct import RoleCommand, count_drained
+from docaxis.commands.join import first_phase
+from docaxis.commands.load_faults import FaultInjector
+from docaxis.domain.control import Command, ControlRecord, Echo, Hello, Offer, Ready
+from docaxis.domain.errors import InfrastructureError
+from docaxis.domain.plan import Plan, first_plan, paused, phase_ended, resumed, with_factor
+from docaxis.kafka.broker import EmbeddedBroker
+from docaxis.kafka.client import client_kwargs
+from docaxis.kafka.control import ControlFeed, say
+from docaxis.kafka.drain import stable_ends
+from docaxis.kafka.topics import Topics
+from docaxis.settings import Settings
+from docaxis.workload.model import Workload
+from monitor.feed import Feed
+from monitor.reading import Readings
+from monitor.series import Series
+from monitor.settle import all_closed, all_received, all_stated, sending_ended
+
+#: From the plan to the first arrival: one fleet alone, or several whose consumer group settles meanwhile.
+LEAD_S, LEAD_OF_SEVERAL_S = 2.0, 5.0
+
+#: A change of plan lies so far ahead; longer than what fleets have handed to their senders already.
+CHANGE_LEAD_US = 1_000_000
+
+#: Factors of the rate beside 0, which is a rate too.
+FACTOR_MIN, FACTOR_MAX = 0.01, 1000.0
+
+#: Everybody is ready within this, drafting included, or the run is given up.
+READY_WITHIN_S = 180.0
+
+TICK_S = 0.2
+
+#: After the deadline for what is outstanding, so long a wait for a late generator (its senders drop what is later than
+#: a minute), or for a part that a fault killed and that is starting again.
+SENDING_OVER_S = 90.0
+
+
+@dataclass(frozen=True, slots=True)
+class LoadMoment:
+    """What the live view shows."""
+
+    elapsed_s: float
+    plan: Plan
+    series: Series
+    readings: Readings
+    memory_bytes: int
+    drained_until_us: int | None  # while it drains: when what is outstanding counts as lost
+
+
+@dataclass(frozen=True, slots=True)
+class ConductedLoad:
+    """What a load test came to."""
+
+    readings: Readings
+    plan: Plan
+    series: Series
+    drained: bool
+    lost_after_passed: bool
+    wall_seconds: float
+    peak_rss_bytes: dict[str, int]
+    cpu_seconds: dict[str, float]
+    faults: list[dict[str, Any]]
+    ready: dict[str, Ready]
+    controls: list[dict[str, Any]]
+    aborted: str
+    unreadable: int  # documents of anybody that could not be read while the run went on
+
+
+@dataclass(slots=True)
+class LoadConductor:
+    """Conducts one load test on a cluster whose topics exist."""
+
+    settings: Settings
+    axis: Axis
+    run: str
+    workload: Workload
+    content: dict[str, Any]
+    started_ms: int
+    fleets: int  # of all machines
+    broker: EmbeddedBroker | None = None
+    #: Told every tick; returns why the run should end early, or nothing.
+    aborts: Callable[[LoadMoment], str] = lambda moment: ""
+    _plan: Plan | None = None
+    _before_pause: Plan | None = None
+    _commands_seen: int = 0
+    _controls: list[dict[str, Any]] = field(default_factory=list)
+    _answers: set["asyncio.Task[None]"] = field(default_factory=set)
+
+    async def conduct(
+        self, processors: Sequence[RoleCommand], fleets: Sequence[RoleCommand], tell: Callable[[LoadMoment], None]
+    ) -> ConductedLoad:
+        """Start everybody, give the plan when all are ready, and return when all is closed, or lost."""
+        client, topics = client_kwargs(self.settings.kafka), Topics(self.settings.topics.prefix)
+        producer = AIOKafkaProducer(**client, acks="all", linger_ms=0, enable_idempotence=True)
+        await producer.start()
+        stop = asyncio.Event()
+        feed = Feed(client, topics, self.settings.topics.partitions)
+        series = Series(self.run)
+        feed.on_reading = series.put
+        control = ControlFeed(client, topics)
+        control.on_record = lambda record: self._hear(record, producer, topics)
+        following = [asyncio.ensure_future(one.follow(stop)) for one in (feed, control)]
+        commands = {role.name: role for role in processors}
+        injector = FaultInjector(
+            self.axis,
+            self.broker,
+            self._planned,
+            first_phase(self.workload),
+            lambda name: self._start(commands[name]),
+        )
+        try:
+            await say(producer, topics, Offer(self.run, self.fleets, self.started_ms, self.content))
+            children = await asyncio.gather(*(self._start(role) for role in (*processors, *fleets)))
+            await self.axis.wait_ready(children)
+            await self._until_ready(control)
+            await self._give_first_plan(producer, topics)
+            unreadable = unreadable_documents(feed.readings)
+            injector.begin(self.workload.faults)
+            started_s = time.monotonic()
+            passed, aborted = await self._until_over(feed, series, injector, (producer, topics), control, tell)
+            wall_seconds = time.monotonic() - started_s
+            await injector.end()
+            # At the deadline only the audit is waited for, until it has read what had happened by then: what comes
+            # later is lost, however long one would wait.
+            partitions = self.settings.topics.partitions
+            events = [TopicPartition(name, number) for name in topics.events for number in range(partitions)]
+            ends = await stable_ends(client, events) if passed else None
+            read = await count_drained(client, topics, partitions, feed, ends)
+            drained = read and not passed
+            return ConductedLoad(
+                feed.readings,
+                self._planned(),
+                series,
+                drained,
+                passed and read,
+                wall_seconds,
+                dict(self.axis.peak_rss_bytes),
+                dict(self.axis.cpu_seconds),
+                injector.done,
+                control.ready.get(self.run, {}),
+                self._controls,
+                aborted,
+                unreadable_documents(feed.readings) - unreadable,
+            )
+        finally:
+            await injector.end()
+            stop.set()
+            for task in following:
+                task.cancel()
+            await asyncio.gather(*following, return_exceptions=True)
+            await producer.stop()
+
+    async def _start(self, role: RoleCommand) -> Child:
+        return await self.axis.start(role.name, *role.arguments)
+
+    def _planned(self) -> Plan:
+        assert self._plan is not None
+        return self._plan
+
+    # --- the barrier
+
+    def _hear(self, record: ControlRecord, producer: AIOKafkaProducer, topics: Topics) -> None:
+        """Answer a fleet that compares clocks."""
+        if isinstance(record, Hello) and record.run == self.run:
+            heard_us = _now_us()
+            echo = Echo(record.run, record.source, record.number, record.asked_us, heard_us, _now_us())
+            task = asyncio.ensure_future(say(producer, topics, echo))
+            self._answers.add(task)
+            task.add_done_callback(self._answers.discard)
+
+    async def _until_ready(self, control: ControlFeed) -> None:
+        deadline_s = time.monotonic() + READY_WITHIN_S
+        while len(control.ready.get(self.run, {})) < self.fleets:
+            self.axis.check()
+            if time.monotonic() > deadline_s:
+                known = ", ".join(sorted(control.ready.get(self.run, {}))) or "none"
+                raise InfrastructureError(
+                    f"{self.fleets} fleets were to be ready within {READY_WITHIN_S:.0f} s; ready: {known}",
+                    next_step=f"look at the fleets' logs; start others with `docaxis fleet --join --run {self.run}`",
+                )
+            await asyncio.sleep(0.05)
+
+    async def _give_first_plan(self, producer: AIOKafkaProducer, topics: Topics) -> None:
+        lead_s = LEAD_S if self.fleets == 1 else LEAD_OF_SEVERAL_S
+        phases = [
+            (phase.name, phase.kind, phase.duration, phase.measured, phase.closed) for phase in self.workload.offering
+        ]
+        self._plan = first_plan(self.run, _now_us() + round(lead_s * 1e6), phases)
+        await say(producer, topics, self._plan)
+
+    # --- while it runs
+
+    async def _until_over(
+        self,
+        feed: Feed,
+        series: Series,
+        injector: FaultInjector,
+        voice: tuple[AIOKafkaProducer, Topics],
+        control: ControlFeed,
+        tell: Callable[[LoadMoment], None],
+    ) -> tuple[bool, str]:
+        """Return (whether the deadline for what is outstanding has passed, why the run was ended early)."""
+        readings, partitions = feed.readings, self.settings.topics.partitions
+        aborted = ""
+        while True:
+            self.axis.check()
+            injector.check()
+            await self._obey(control, *voice)
+            plan, now_us = self._planned(), _now_us()
+            over = now_us >= plan.end_us
+            deadline_us = plan.end_us + self.workload.lost_after_us if over else None
+            elapsed_s = (now_us - plan.begin_us) / 1e6
+            memory = sum(self.axis.peak_rss_bytes.values())
+            moment = LoadMoment(elapsed_s, plan, series, readings, memory, deadline_us)
+            tell(moment)
+            if not aborted and not over and (aborted := self.aborts(moment)):
+                self._plan = await self._say_plan(phases_ended(plan, now_us + CHANGE_LEAD_US), *voice)
+            ended = over and sending_ended(readings, self.run, self.fleets, partitions)
+            if ended and not injector.pending and self._closed(readings):
+                return False, aborted
+            settled = ended and not injector.pending
+            if deadline_us is not None and now_us > deadline_us and (settled or self._overdue(deadline_us, now_us)):
+                return True, aborted
+            await asyncio.sleep(TICK_S)
+
+    def _closed(self, readings: Readings) -> bool:
+        return all(done(readings, self.run) for done in (all_closed, all_received, all_stated))
+
+    @staticmethod
+    def _overdue(deadline_us: int, now_us: int) -> bool:
+        return now_us > deadline_us + SENDING_OVER_S * 1e6
+
+    # --- control
+
+    async def _obey(self, control: ControlFeed, producer: AIOKafkaProducer, topics: Topics) -> None:
+        """Do what `docaxis control` asked for, once."""
+        command = control.commands.get(self.run)
+        if command is None or command.number <= self._commands_seen:
+            return
+        self._commands_seen = command.number
+        plan, at_us = self._planned(), max(_now_us() + CHANGE_LEAD_US, self._planned().begin_us + 1)
+        changed = self._changed(plan, command, at_us)
+        if changed is plan:
+            return
+        self._plan = await self._say_plan(changed, producer, topics)
+        self._controls.append({"at_us": at_us, "verb": command.verb, "value": command.value})
+
+    def _changed(self, plan: Plan, command: Command, at_us: int) -> Plan:
+        match command.verb:
+            case "pause":
+                changed = paused(plan, at_us)
+                if changed is not plan:
+                    self._before_pause = plan
+                return changed
+            case "resume":
+                return resumed(plan, self._before_pause, at_us) if self._before_pause is not None else plan
+            case "rate":
+                factor = factor_of(command.value)
+                return with_factor(plan, at_us, factor) if factor is not None else plan
+            case "end-phase":
+                return phase_ended(plan, at_us)
+            case "stop":
+                return phases_ended(plan, at_us)
+
+    async def _say_plan(self, plan: Plan, producer: AIOKafkaProducer, topics: Topics) -> Plan:
+        await say(producer, topics, plan)
+        return plan
+
+
+def phases_ended(plan: Plan, at_us: int) -> Plan:
+    """Return the plan with nothing being sent from `at_us` on."""
+    phases = [
+        msgspec.structs.replace(phase, begin_us=min(phase.begin_us, at_us), end_us=min(phase.end_us, at_us))
+        for phase in plan.phases
+    ]
+    return msgspec.structs.replace(plan, number=plan.number + 1, phases=phases)
+
+
+def factor_of(text: str) -> float | None:
+    """Return the factor that "1.5x" or "150%" means; None for anything else."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(x|%)", text.strip())
+    if match is None:
+        return None
+    factor = float(match[1]) / (100 if match[2] == "%" else 1)
+    return factor if factor == 0 or FACTOR_MIN <= factor <= FACTOR_MAX else None
+
+
+def unreadable_documents(readings: Readings) -> int:
+    """Return how many records of the documents' topic were unreadable; such belong to no run."""
+    return sum(count for name, count in readings.counts("", "sent").items() if name.startswith("unreadable_"))
+
+
+def _now_us() -> int:
+    return time.time_ns() // 1000

@@ -1,0 +1,91 @@
+"""`docaxis control`: change a load test that goes on: another rate, a pause, the end of its phase."""
+
+import asyncio
+import time
+from typing import Annotated, Any
+
+import typer
+from aiokafka import AIOKafkaProducer
+
+from docaxis.commands.conduct_load import factor_of
+from docaxis.commands.options import BootstrapServers, SettingsFile, TopicPrefix, new_app, settings_from
+from docaxis.domain.control import Command, Verb
+from docaxis.domain.errors import InfrastructureError, UsageError
+from docaxis.domain.plan import Plan
+from docaxis.kafka.broker import reachable_kafka
+from docaxis.kafka.client import client_kwargs
+from docaxis.kafka.control import ControlFeed, say
+from docaxis.kafka.topics import Topics
+
+app = new_app(__doc__)
+
+#: A conductor looks several times a second.
+ANSWER_WITHIN_S = 10.0
+
+#: Reading what has been said so far takes moments.
+READ_WITHIN_S = 30.0
+
+
+@app.command()
+def control(
+    run: Annotated[str, typer.Argument(help="The run's id, as `docaxis run` printed it; latest: the newest.")],
+    verb: Annotated[Verb, typer.Argument(help="What to change.")],
+    value: Annotated[str, typer.Argument(help="For rate: a factor of the workload's rate, as 1.5x or 50%.")] = "",
+    bootstrap_servers: BootstrapServers = None,
+    prefix: TopicPrefix = None,
+    settings_file: SettingsFile = None,
+) -> None:
+    """Change a load test that goes on. A change takes effect a second later, for all fleets at the same moment."""
+    if (verb == "rate") != bool(value) or (verb == "rate" and factor_of(value) is None):
+        raise UsageError(
+            f"{verb} {value}".strip() + ": not understood",
+            next_step="`docaxis control RUN rate 1.5x`; pause, resume, end-phase and stop take no value",
+        )
+    settings = settings_from(settings_file, {"kafka.bootstrap_servers": bootstrap_servers, "topics.prefix": prefix})
+    client = client_kwargs(reachable_kafka(settings))
+    print(asyncio.run(_control(client, Topics(settings.topics.prefix), run, verb, value)))
+
+
+async def _control(client: dict[str, Any], topics: Topics, run: str, verb: Verb, value: str) -> str:
+    feed, stop = ControlFeed(client, topics), asyncio.Event()
+    following = asyncio.ensure_future(feed.follow(stop))
+    producer = AIOKafkaProducer(**client, acks="all", linger_ms=0)
+    await producer.start()
+    try:
+        async with asyncio.timeout(READ_WITHIN_S):
+            await feed.caught_up.wait()
+        plan = _plan_of(feed, run)
+        number = time.time_ns() // 1000
+        await say(producer, topics, Command(plan.run, number, verb, value))
+        try:
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                while (newer := feed.plans[plan.run]).number == plan.number:
+                    feed.changed.clear()
+                    await feed.changed.wait()
+        except TimeoutError:
+            raise InfrastructureError(
+                f"{plan.run} did not change within {ANSWER_WITHIN_S:.0f} s: it is over, or {verb} changes nothing now",
+                next_step="look at the terminal of `docaxis run`",
+            ) from None
+        return _told(newer, verb, value)
+    finally:
+        stop.set()
+        await asyncio.gather(following, return_exceptions=True)
+        await producer.stop()
+
+
+def _plan_of(feed: ControlFeed, run: str) -> Plan:
+    known = list(feed.plans)
+    if run == "latest" and known:
+        return feed.plans[known[-1]]
+    if run not in feed.plans:
+        shown = ", ".join(known[-3:]) or "none"
+        raise UsageError(f"no run {run!r} is known on this cluster", next_step=f"the newest are: {shown}")
+    return feed.plans[run]
+
+
+def _told(plan: Plan, verb: Verb, value: str) -> str:
+    now_us = time.time_ns() // 1000
+    left = max(0, plan.end_us - now_us) / 1e6
+    ends = f"sending ends in {left:,.0f} s" if left < 1e9 else "sending stands still until `resume`"
+    return f"{plan.run}: {verb} {value}".rstrip() + f" from the next second on; {ends}"

@@ -1,0 +1,71 @@
+"""The cluster a run needs: the user's, a broker that runs already, or one started for this run and ended with it."""
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from docaxis.commands.options import make_folder, progress
+from docaxis.domain.errors import InfrastructureError
+from docaxis.kafka.broker import EmbeddedBroker, broker_status, remove_stopped
+from docaxis.settings import Settings
+
+#: What a document and a delivery (with its receipt) take on disk, uncompressed, as measured on the demo's topics.
+DOCUMENT_BYTES, DELIVERY_BYTES = 450, 950
+
+_FREE = "`docaxis broker down --remove-data`"
+
+
+@contextlib.contextmanager
+def kafka_for_run(
+    settings: Settings, documents: int, deliveries: int, *, keep: bool
+) -> Iterator[tuple[Settings, EmbeddedBroker | None]]:
+    """Give settings that reach a cluster, and the broker if it was started here.
+
+    Raises InfrastructureError if what the run writes does not fit on the disk.
+    """
+    if settings.kafka.bootstrap_servers:
+        yield settings, None
+        return
+    status = broker_status(settings)
+    ours = status.data_dir / ".demo"  # marks data that a run made and nobody asked to keep
+    if not status.running and ours.exists():
+        remove_stopped(settings)
+        status = broker_status(settings)
+    _check_room(settings.paths.home, documents * DOCUMENT_BYTES + deliveries * DELIVERY_BYTES)
+    if status.running:
+        until = f"; it ends with the command of pid {status.owner_pid}" if status.owner_pid is not None else ""
+        progress(f"Using the broker that runs at {status.bootstrap_servers}{until}")
+        yield settings.with_servers(status.bootstrap_servers), None
+        return
+    fresh = not status.data_dir.exists()
+    broker = EmbeddedBroker(settings, owned=True, report=progress)
+    if fresh and not keep:  # before anything is written: an interrupted start is cleared away too
+        make_folder(status.data_dir, "DOCAXIS_PATHS_HOME")
+        ours.touch()
+    try:
+        broker.start()
+    except BaseException:
+        if fresh:
+            remove_stopped(settings)
+        raise
+    try:
+        yield settings.with_servers(broker.bootstrap_servers), broker
+    finally:
+        if keep:
+            broker.release()
+            progress(f"The broker goes on at {broker.bootstrap_servers}; `docaxis broker down` stops it")
+        else:
+            broker.stop(remove_data=fresh)
+            if not fresh:
+                progress(f"Its data stays in {status.data_dir}, which was there before; to free it: {_FREE}")
+
+
+def _check_room(home: Path, needed: int) -> None:
+    folder = next(parent for parent in (home, *home.parents) if parent.exists())
+    free = shutil.disk_usage(folder).free
+    if free < needed * 1.1:
+        raise InfrastructureError(
+            f"{free / 2**30:.1f} GiB are free at {folder}, and the run writes about {needed / 2**30:.1f} GiB",
+            next_step="make room, choose another folder (DOCAXIS_PATHS_HOME), or offer less (demo: --scale 0.1)",
+        )

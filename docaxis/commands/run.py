@@ -1,0 +1,321 @@
+"""`docaxis run`: a workload against the hub, measured honestly and judged by its objectives."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import secrets
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.live import Live
+
+from docaxis.commands.axis import Axis
+from docaxis.commands.conduct import RoleCommand
+from docaxis.commands.conduct_load import ConductedLoad, LoadConductor, LoadMoment
+from docaxis.commands.hub import RegistryFile
+from docaxis.commands.join import first_phase, joined_of
+from docaxis.commands.kafka_for_run import kafka_for_run
+from docaxis.commands.load_faults import needs_broker
+from docaxis.commands.objective_watch import ObjectiveWatch
+from docaxis.commands.options import (
+    AsJson,
+    BootstrapServers,
+    SettingsFile,
+    TopicPrefix,
+    new_app,
+    progress,
+    settings_from,
+)
+from docaxis.commands.preview import preview
+from docaxis.domain.agency import Registry
+from docaxis.domain.control import Offer
+from docaxis.domain.errors import UsageError
+from docaxis.kafka.broker import EmbeddedBroker
+from docaxis.kafka.jars import KAFKA_VERSION
+from docaxis.kafka.topics import ensure_topics, plan_topics
+from docaxis.settings import Settings
+from docaxis.workload.file import LoadedWorkload, load_workload, workload_of
+from monitor.generator_check import check_generator
+from monitor.load_figures import LoadFigures
+from monitor.load_result import (
+    Injected,
+    account_faults,
+    faults_found,
+    faults_injected,
+    load_test_fields,
+    write_load_files,
+)
+from monitor.load_view import load_closing_view, load_line, load_table
+from monitor.objectives import Judgement, judge_objectives
+from monitor.reading import ARRIVALS
+from monitor.result import result_of, write_result
+from monitor.series import with_outstanding
+from monitor.verdict import Verdict, ledger_totals
+
+app = new_app(__doc__)
+
+#: Without a terminal: seconds between lines.
+PLAIN_INTERVAL_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class LoadTest:
+    """What will be run."""
+
+    run: str
+    loaded: LoadedWorkload
+    registry: Registry
+    registry_file: Path | None
+    started_ms: int
+    fleets: int
+    external_fleets: int
+
+    @property
+    def all_fleets(self) -> int:
+        """Fleets of all machines."""
+        return self.fleets + self.external_fleets
+
+    def processors(self) -> list[RoleCommand]:
+        """Return the roles that route and count."""
+        workload, registry = self.loaded.workload, self.registry_arguments()
+        late_s, lost_s = workload.receipts.late_after / 1e6, workload.lost_after_us / 1e6
+        stream = ["stream", "--snapshot-interval", "1", "--late-after", str(late_s), "--lost-after", str(lost_s)]
+        roles = [RoleCommand("stream", [*stream, *registry])]
+        if workload.hub == "reference":
+            limit = next((fault.rate for fault in workload.faults if fault.kind == "limited-hub"), None)
+            limited = ["--deliveries-max", str(limit.value)] if limit is not None else []
+            roles.insert(0, RoleCommand("hub", ["hub", *limited, *registry]))
+        return roles
+
+    def fleet_roles(self) -> list[RoleCommand]:
+        """Return the fleets that this command starts."""
+        return [
+            RoleCommand(
+                f"fleet-{number}",
+                [
+                    *("fleet", "--join", "--run", self.run),
+                    *("--share", f"{number + 1}/{self.all_fleets}"),
+                    *self.registry_arguments(),
+                ],
+            )
+            for number in range(self.fleets)
+        ]
+
+    def registry_arguments(self) -> list[str]:
+        """Return the option that names the registry, if it is not the package's own."""
+        return ["--registry", str(self.registry_file)] if self.registry_file else []
+
+
+def prepare(
+    name: str,
+    *,
+    registry: Path | None = None,
+    seed: int | None = None,
+    hub: str | None = None,
+    fleets: int = 1,
+    external_fleets: int = 0,
+    content: dict[str, Any] | None = None,
+) -> LoadTest:
+    """Read a workload and whatever it names, before anything is started. Raises UsageError for all faults."""
+    loaded = load_workload(name) if content is None else workload_of(content, name)
+    changes = {key: value for key, value in (("seed", seed), ("hub", hub)) if value is not None}
+    if changes:
+        loaded = replace(workload_of({**loaded.content, **changes}, loaded.place), folder=loaded.folder)
+    phases = [dict(phase) for phase in loaded.content["phases"]]
+    for phase in phases:
+        if "file" in phase:
+            phase["file"] = str(loaded.path(Path(phase["file"])).absolute())
+    named = loaded.workload.registry
+    registry_file = registry or (loaded.path(named) if named is not None else None)
+    loaded = replace(loaded, workload=workload_of({**loaded.content, "phases": phases}, loaded.place).workload)
+    return LoadTest(
+        f"run-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
+        replace(loaded, content=loaded.content),
+        Registry.load(registry_file),
+        registry_file and registry_file.absolute(),
+        time.time_ns() // 1_000_000,
+        fleets,
+        external_fleets,
+    )
+
+
+@app.command()
+def run(
+    workload: Annotated[str, typer.Argument(help="A shipped workload's name, or a TOML file.")],
+    check: Annotated[bool, typer.Option("--check", help="Only read it, and show what would happen.")] = False,
+    bootstrap_servers: BootstrapServers = None,
+    prefix: TopicPrefix = None,
+    registry: RegistryFile = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Another seed than the workload's.")] = None,
+    hub: Annotated[str | None, typer.Option(help="external: start no hub, test whoever routes.")] = None,
+    fleets: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the agencies.")] = 1,
+    external_fleets: Annotated[
+        int, typer.Option(min=0, max=64, help="Further fleets that join from other machines.")
+    ] = 0,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave the broker running, with all topics.")] = False,
+    as_json: AsJson = False,
+    settings_file: SettingsFile = None,
+) -> None:
+    """Offer a workload and judge what comes of it: exit code 0 all met, 1 missed, 3 the generator was at fault."""
+    settings = settings_from(settings_file, {"kafka.bootstrap_servers": bootstrap_servers, "topics.prefix": prefix})
+    test = prepare(workload, registry=registry, seed=seed, hub=hub, fleets=fleets, external_fleets=external_fleets)
+    expected = preview(test.loaded.workload, test.registry, test.started_ms)
+    if check:
+        print(json.dumps(expected.as_data()) if as_json else expected.text())
+        return
+    joined_of(Offer(test.run, 1, test.started_ms, offered_content(test)), test.registry)  # names and traces exist
+    if needs_broker(test.loaded.workload.faults) and settings.kafka.bootstrap_servers:
+        raise UsageError(
+            "the workload stops the broker, and --bootstrap-servers names a cluster that is not ours to stop",
+            next_step="leave it out: a broker is started for the run",
+        )
+    documents, deliveries = expected.documents, expected.deliveries
+    with kafka_for_run(settings, documents, deliveries, keep=keep) as (reachable, broker):
+        raise typer.Exit(asyncio.run(run_load_test(reachable, test, broker, as_json=as_json)).exit_code)
+
+
+def log_into(file: Path) -> None:
+    """Let what the clients complain of go into a file: a broker that has just made its topics makes them complain."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(
+        filename=file, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
+    )
+
+
+def offered_content(test: LoadTest) -> dict[str, Any]:
+    """Return the workload as fleets are told it: files by absolute paths."""
+    dumped: dict[str, Any] = test.loaded.workload.model_dump(mode="json", exclude_none=True, exclude_unset=True)
+    return dumped
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A load test that came to its end."""
+
+    exit_code: int
+    folder: Path
+    result: dict[str, Any]
+    figures: LoadFigures
+    judgements: list[Judgement]
+
+
+async def run_load_test(
+    settings: Settings, test: LoadTest, broker: EmbeddedBroker | None, *, as_json: bool = False, quiet: bool = False
+) -> Finished:
+    """Run it and write its result."""
+    if needs_broker(test.loaded.workload.faults) and broker is None:
+        raise UsageError(
+            "the workload stops the broker, and one that runs already is not the run's own",
+            next_step="`docaxis broker down` first: a broker is started for the run",
+        )
+    await ensure_topics(settings.kafka, plan_topics(settings.topics))
+    folder = settings.paths.runs / test.run
+    log_into(folder / "logs" / "conductor.log")
+    started_us = time.time_ns() // 1000
+    console = Console(stderr=as_json)
+    if not quiet:
+        progress(f"{test.loaded.workload.name} ({test.run}); roles are starting ...")
+        for number in range(test.fleets, test.all_fleets):
+            share = f"{number + 1}/{test.all_fleets}"
+            progress(f"on another machine: docaxis fleet --join --run {test.run} --share {share}")
+    watch = ObjectiveWatch(test.loaded.workload.objectives, test.run, test.registry)
+    async with Axis(settings, folder / "logs") as axis:
+        conductor = LoadConductor(
+            settings,
+            axis,
+            test.run,
+            test.loaded.workload,
+            offered_content(test),
+            test.started_ms,
+            test.all_fleets,
+            broker,
+            watch.why_abort,
+        )
+        with _teller(console, test.run, quiet=quiet) as tell:
+            conducted = await conductor.conduct(test.processors(), test.fleet_roles(), tell)
+    finished = conclude(settings, test, conducted, started_us, folder)
+    if as_json:
+        print(json.dumps(finished.result))
+    elif not quiet:
+        console.print(load_closing_view(finished.result, finished.judgements))
+        console.print(f"{conducted.wall_seconds:,.1f} s   {os.path.relpath(folder / 'result.json')}", highlight=False)
+    return finished
+
+
+def conclude(settings: Settings, test: LoadTest, conducted: ConductedLoad, started_us: int, folder: Path) -> Finished:
+    """Judge a run, write its files, return what came of it."""
+    workload, readings, run_id = test.loaded.workload, conducted.readings, test.run
+    ledger = ledger_totals(readings, run_id, drained=conducted.drained or conducted.lost_after_passed)
+    figures = LoadFigures(readings, run_id, conducted.plan, ledger, list(with_outstanding(conducted.series.rows())))
+    arrivals, injected = readings.counts(run_id, ARRIVALS), Injected.of(readings, run_id)
+    judgements = judge_objectives(workload.objectives, figures, test.registry, arrivals.get("dropped", 0))
+    generator = check_generator(figures, workload.generator)
+    faults = account_faults(ledger, arrivals, injected, conducted.unreadable)
+    faults += [f"ended early: {conducted.aborted}"] if conducted.aborted else []
+    met = not faults and all(one.met is not False for one in judgements)
+    exit_code = 3 if generator.reasons else 0 if met else 1
+    rows = faults_injected(workload.faults, conducted.plan, first_phase(workload), injected, conducted.faults)
+    result = result_of(
+        Verdict(ledger, arrivals, (), tuple(faults)),
+        figures.stages(),
+        run=run_id,
+        exit_code=exit_code,
+        seed=workload.seed,
+        workload=test.loaded.content,
+        settings=settings.shown(),
+        wall_seconds=conducted.wall_seconds,
+        started_us=started_us,
+        extra_versions={"kafka": KAFKA_VERSION},
+        processes={
+            name: {"peak_rss_bytes": peak, "cpu_seconds": round(conducted.cpu_seconds[name], 2)}
+            for name, peak in conducted.peak_rss_bytes.items()
+        },
+    )
+    result |= load_test_fields(figures, workload, judgements, generator, rows)
+    result |= {
+        "verdict": "pass" if met and not generator.reasons else "fail",
+        "workload_hash": test.loaded.hash,
+        "faults_found": faults_found(ledger, conducted.unreadable, injected),
+        "controls": conducted.controls,
+        "clock": {
+            "skew_us": max((abs(one.skew_us) for one in conducted.ready.values()), default=0),
+            "fleets": {
+                one.source: {"skew_us": one.skew_us, "uncertainty_us": one.uncertainty_us}
+                for one in conducted.ready.values()
+            },
+        },
+        "series_second0_us": write_load_files(folder, figures),
+    }
+    write_result(folder, result)
+    return Finished(exit_code, folder, result, figures, judgements)
+
+
+@contextlib.contextmanager
+def _teller(console: Console, run_id: str, *, quiet: bool) -> Iterator[Callable[[LoadMoment], None]]:
+    """Give a function that shows moments: a table that changes on a terminal, a line now and then without one."""
+    shown_s = [0.0]
+    live = Live(console=console, transient=True, auto_refresh=False) if sys.stdout.isatty() and not quiet else None
+    interval_s = 0.5 if live is not None else PLAIN_INTERVAL_S
+    with live or contextlib.nullcontext():
+
+        def tell(now: LoadMoment) -> None:
+            if quiet or time.monotonic() - shown_s[0] < interval_s:
+                return
+            shown_s[0] = time.monotonic()
+            now_us = time.time_ns() // 1000
+            arguments = (now.plan, now.series.newest(10), now.readings, run_id, now_us, now.memory_bytes)
+            if live is not None:
+                live.update(load_table(*arguments), refresh=True)
+            else:
+                console.print(load_line(*arguments), highlight=False, soft_wrap=True)
+
+        yield tell

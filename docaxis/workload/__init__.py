@@ -1,0 +1,1 @@
+"""Workloads: what load a run offers, as a TOML file that is read strictly."""

@@ -1,0 +1,83 @@
+"""Faults that a workload injects: on the sending side, at the recipients, and to the parts of the axis."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from docaxis.workload.units import Duration, RateText
+
+FaultKind = Literal[
+    "duplicate",
+    "delay",
+    "reorder",
+    "corrupt",
+    "withhold-receipts",
+    "silent-agency",
+    "slow-consumer",
+    "paused-hub",
+    "killed-hub",
+    "killed-worker",
+    "stalled-broker",
+    "stopped-broker",
+    "limited-hub",
+]
+
+#: What each kind needs beside `at`, and what it may have.
+FAULT_KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "duplicate": (("count",), ()),
+    "delay": (("count", "by"), ()),
+    "reorder": (("count",), ()),
+    "corrupt": (("count",), ()),
+    "withhold-receipts": (("count",), ("agencies",)),
+    "silent-agency": (("agencies", "lasts"), ()),
+    "slow-consumer": (("agencies", "rate"), ("lasts",)),
+    "paused-hub": (("lasts",), ()),
+    "killed-hub": ((), ()),
+    "killed-worker": ((), ()),
+    "stalled-broker": (("lasts",), ()),
+    "stopped-broker": (("lasts",), ()),
+    "limited-hub": (("rate",), ()),
+}
+_KEYS = ("count", "by", "agencies", "lasts", "rate")
+
+#: Done by the senders; by the recipients; by whoever conducts the run.
+SENDER_FAULTS = ("duplicate", "delay", "reorder", "corrupt")
+RECEIVER_FAULTS = ("withhold-receipts", "silent-agency", "slow-consumer")
+
+
+class Fault(BaseModel):
+    """One fault: what, when, how much."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    kind: FaultKind
+    #: The phase it happens in; empty: the first that is measured.
+    phase: str | None = None
+    #: How long after the beginning of that phase.
+    at: Duration = Field("0 s", validate_default=True)
+    #: How long it lasts.
+    lasts: Duration | None = None
+    #: How many documents (receipts, for withhold-receipts) it befalls: the next ones from `at` on.
+    count: int | None = Field(None, ge=1, le=1_000_000)
+    #: How much later a delayed document is sent.
+    by: Duration | None = None
+    #: Codes of the agencies it befalls.
+    agencies: Annotated[tuple[str, ...], Field(max_length=10_000)] | None = None
+    #: Deliveries a second that are left to a slow consumer or a limited hub.
+    rate: RateText | None = None
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        needed, allowed = FAULT_KEYS[self.kind]
+        given = [key for key in _KEYS if getattr(self, key) is not None]
+        for key in needed:
+            if key not in given:
+                raise ValueError(f"fault {self.kind!r} needs {key}")
+        for key in given:
+            if key not in needed + allowed:
+                raise ValueError(f"fault {self.kind!r} has no {key}")
+        if self.rate is not None and self.rate.unit != "deliveries/s":
+            raise ValueError(f"fault {self.kind!r}: the rate is in deliveries/s")
+        if self.kind == "limited-hub" and (self.at or self.phase):
+            raise ValueError("a limited hub is limited for the whole run: it has no at and no phase")
+        return self

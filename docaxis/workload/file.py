@@ -1,0 +1,175 @@
+"""Reading a workload: a shipped name or a file, strictly, with every fault at its line and the nearest known word."""
+
+import difflib
+import hashlib
+import json
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, get_args
+
+import orjson
+from pydantic import BaseModel, ValidationError
+
+from docaxis.domain.errors import UsageError
+from docaxis.workload.model import Workload
+
+_FOLDER = "data/workloads"
+#: Faults shown; a file with more is most likely another kind of file.
+FAULTS_SHOWN_MAX = 20
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedWorkload:
+    """A workload with the content it was read from."""
+
+    workload: Workload
+    content: dict[str, Any]  # the file as data, dates as text
+    place: str
+    folder: Path | None  # where relative paths begin
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the content as canonical JSON: the same for the same workload, however it is laid out."""
+        canonical = json.dumps(self.content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def path(self, relative: Path) -> Path:
+        """Return the path of a file that the workload names."""
+        return relative if relative.is_absolute() or self.folder is None else self.folder / relative
+
+
+def shipped() -> dict[str, str]:
+    """Return the text of every shipped workload by name, in order of name."""
+    folder = resources.files("docaxis").joinpath(_FOLDER)
+    files = sorted(folder.iterdir(), key=lambda file: file.name)
+    return {file.name.removesuffix(".toml"): file.read_text("utf-8") for file in files if file.name.endswith(".toml")}
+
+
+def load_workload(name: str) -> LoadedWorkload:
+    """Read a shipped workload by name, or a file. Raises UsageError with all faults."""
+    known = shipped()
+    path = Path(name)
+    if name in known and not path.is_file():
+        return parse_workload(known[name], f"the shipped workload {name}", None)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"give a file, or one of {', '.join(known)}"
+        raise UsageError(f"there is no workload {name!r}: {error}", next_step=hint) from error
+    return parse_workload(text, name, path.absolute().parent)
+
+
+def parse_workload(text: str, place: str, folder: Path | None) -> LoadedWorkload:
+    """Read a workload from TOML text; `place` names it in errors."""
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{place} is not TOML: {error}", next_step="correct that line") from error
+    return workload_of(raw, place, folder, lines=text.splitlines())
+
+
+def workload_of(
+    raw: Mapping[str, Any], place: str, folder: Path | None = None, lines: Sequence[str] = ()
+) -> LoadedWorkload:
+    """Check the content of a workload. Raises UsageError with all faults, each at its line."""
+    content = orjson.loads(orjson.dumps(raw, default=str))
+    try:
+        workload = Workload.model_validate(content)
+    except ValidationError as error:
+        faults = [
+            _fault(detail, place, lines)
+            for detail in error.errors(include_url=False)
+            if not (detail["type"] == "too_short" and len(detail["loc"]) == 1 and raw.get(str(detail["loc"][0])))
+        ]  # a list whose elements are all at fault is not empty as well
+        shown = [f"  - {fault}" for fault in faults[:FAULTS_SHOWN_MAX]]
+        if len(faults) > FAULTS_SHOWN_MAX:
+            shown.append(f"  - ... and {len(faults) - FAULTS_SHOWN_MAX} more")
+        head = "a fault" if len(faults) == 1 else f"{len(faults)} faults"
+        raise UsageError(
+            "\n".join([f"The workload {place} has {head}:", *shown]),
+            next_step="correct it; every key is in docs/workload.schema.json",
+        ) from error
+    return LoadedWorkload(workload, content, place, folder)
+
+
+def _fault(detail: Any, place: str, lines: Sequence[str]) -> str:
+    """Say one fault: file and line, key and value, what was expected, the nearest known word."""
+    loc = tuple(part for part in detail["loc"] if not str(part).startswith(("constrained", "literal", "float")))
+    line = line_of(lines, loc)
+    key = ".".join(str(part) for part in loc) or "the workload"
+    where = f"{place}:{line}: " if line else ""
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    if detail["type"] == "extra_forbidden":
+        known = _keys_of(loc[:-1])
+        near = difflib.get_close_matches(str(loc[-1]), known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+        return f"{where}{key}: unknown key; {hint}"
+    value = detail["input"]
+    if detail["type"] == "missing":
+        return f"{where}{key}: is missing"
+    if isinstance(value, Mapping) or value is None or isinstance(value, tuple | list):
+        return f"{where}{key}: {message}"
+    words = re.findall(r"'([\w-]+)'", message) if detail["type"] == "literal_error" else []
+    near = difflib.get_close_matches(str(value), words, n=1)
+    return f"{where}{key} = {value!r}: {message}" + (f"; did you mean {near[0]}?" if near else "")
+
+
+def _keys_of(loc: Sequence[Any]) -> list[str]:
+    """Return the keys that are known at a place of the content."""
+    model: Any = Workload
+    for part in loc:
+        if isinstance(part, int):
+            continue
+        model = _model_in(model.model_fields[part].annotation)
+        if model is None:
+            return []
+    return list(model.model_fields)
+
+
+def _model_in(annotation: Any) -> Any:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next((model for part in get_args(annotation) if (model := _model_in(part))), None)
+
+
+def line_of(lines: Sequence[str], loc: Sequence[Any]) -> int | None:
+    """Return the line (from 1) where a key of the content stands in the TOML text, as near as can be told.
+
+    Tables and arrays of tables are followed by their headers; a key inside an inline table is at that table's line.
+    """
+    best: int | None = None
+    best_length = 0
+    current: tuple[Any, ...] = ()
+    counts: dict[tuple[str, ...], int] = {}
+    for number, line in enumerate(lines, 1):
+        if header := re.match(r"\s*(\[\[?)\s*([\w.\"-]+)\s*\]", line):
+            path = tuple(header[2].replace('"', "").split("."))
+            if header[1] == "[[":
+                counts[path] = counts.get(path, -1) + 1
+            current = _indexed(path, counts)
+        elif key := re.match(r'\s*"?([\w-]+)"?\s*(?:=|\.)', line):
+            match = (*current, key[1])
+            length = len(match)
+            if length > best_length and match == tuple(loc[:length]):
+                best, best_length = number, length
+            continue
+        else:
+            continue
+        if len(current) >= best_length and current and current == tuple(loc[: len(current)]):
+            best, best_length = number, len(current)
+    return best
+
+
+def _indexed(path: tuple[str, ...], counts: Mapping[tuple[str, ...], int]) -> tuple[Any, ...]:
+    """Return a header's path with the number of each array element it is in."""
+    indexed: list[Any] = []
+    for length, part in enumerate(path, 1):
+        indexed.append(part)
+        if (number := counts.get(path[:length])) is not None:
+            indexed.append(number)
+    return tuple(indexed)

@@ -1,0 +1,245 @@
+"""What a workload may say: the keys, their units and what they mean. Frozen; anything unknown is refused.
+
+Read with `docaxis.workload.file`; its JSON Schema, for editors, is made from these classes.
+"""
+
+from datetime import date, datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from docaxis.workload.faults import Fault
+from docaxis.workload.objectives import Objective
+from docaxis.workload.units import Duration, RateText, parse_duration_us
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=40)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Weight = Annotated[float, Field(ge=0)]
+
+PhaseKind = Literal["warm-up", "load", "soak", "drain"]
+ArrivalsName = Literal["constant", "poisson", "ramp", "steps", "spike", "working-day", "bursts", "trace", "closed"]
+
+#: Keys that each kind of arrivals needs beside `rate`, and those it may have.
+ARRIVAL_KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "constant": (("rate",), ()),
+    "poisson": (("rate",), ()),
+    "ramp": (("rate", "to"), ("even",)),
+    "steps": (("rate", "to", "steps"), ("even",)),
+    "spike": (("rate", "peak", "spike_at", "spike_for"), ("even",)),
+    "working-day": (("rate",), ("day", "hours", "even")),
+    "bursts": (("rate",), ("burst_factor", "burst_for", "calm_for")),
+    "trace": (("file",), ()),
+    "closed": (("in_flight",), ()),
+}
+_SHAPE_KEYS = tuple(dict.fromkeys(key for needed, allowed in ARRIVAL_KEYS.values() for key in needed + allowed))
+
+#: Longest run, and most documents: beyond, an ordinal would outgrow its seven digits.
+DURATION_MAX_US = 7 * 24 * 3_600_000_000
+DOCUMENTS_MAX = 50_000_000
+
+
+class Section(BaseModel):
+    """What all tables share."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+
+class Phase(Section):
+    """A stretch of the run. Only load and soak phases are measured; a drain waits for what is outstanding."""
+
+    name: Name
+    kind: PhaseKind = "load"
+    duration: Duration
+    arrivals: ArrivalsName = "poisson"
+    #: Documents or deliveries a second: of the whole phase on average, or where the shape begins.
+    rate: RateText | None = None
+    #: Where a ramp or the steps end.
+    to: RateText | None = None
+    steps: int | None = Field(None, ge=2, le=100)
+    #: A spike: its rate, when it begins in the phase, how long it lasts.
+    peak: RateText | None = None
+    spike_at: Duration | None = None
+    spike_for: Duration | None = None
+    #: A working day squeezed into the phase: which day, and which hours of it. `rate` is an ordinary day's mean.
+    day: date | None = None
+    hours: tuple[int, int] | None = None
+    #: Bursts: how many times busier, and how long bursts and calm last on average.
+    burst_factor: float | None = Field(None, gt=1, le=1000)
+    burst_for: Duration | None = None
+    calm_for: Duration | None = None
+    #: A trace: a file with the seconds of the arrivals after the phase's beginning, one a line.
+    file: Path | None = None
+    #: A closed loop: so many deliveries on their way at most. Such latencies are shown and never judged.
+    in_flight: int | None = Field(None, ge=1, le=10_000_000)
+    #: Arrivals exactly as often as the shape says, instead of by chance (Poisson).
+    even: bool | None = None
+
+    @property
+    def measured(self) -> bool:
+        """Whether the phase counts for objectives."""
+        return self.kind in ("load", "soak")
+
+    @property
+    def closed(self) -> bool:
+        """Whether the load waits for the system."""
+        return self.arrivals == "closed"
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if not self.duration:
+            raise ValueError("a phase lasts longer than nothing")
+        given = [key for key in _SHAPE_KEYS if getattr(self, key) is not None]
+        if self.kind == "drain":
+            if given:
+                raise ValueError(f"a drain sends nothing: it has no {given[0]}")
+            return self
+        needed, allowed = ARRIVAL_KEYS[self.arrivals]
+        for key in needed:
+            if key not in given:
+                raise ValueError(f"arrivals {self.arrivals!r} need {key}")
+        for key in given:
+            if key not in needed + allowed:
+                raise ValueError(f"arrivals {self.arrivals!r} have no {key}")
+        if self.arrivals == "spike" and (self.spike_at or 0) + (self.spike_for or 0) > self.duration:
+            raise ValueError("the spike ends after the phase")
+        if self.hours is not None and not 0 <= self.hours[0] < self.hours[1] <= 24:
+            raise ValueError("hours of the day are expected, the earlier first, as in [7, 18]")
+        return self
+
+
+class Traffic(Section):
+    """One kind of documents in the mix: who sends it, to whom, how urgent."""
+
+    name: Name = "routine"
+    #: Part of all documents, relative to the other kinds.
+    share: Weight = 1.0
+    #: Codes or kinds of agencies; empty: all, as busy as documents.toml says.
+    senders: tuple[str, ...] = ()
+    recipients: tuple[str, ...] = ()
+    #: Mean number of recipients, or "all" for everybody else.
+    fan_out: Annotated[float, Field(ge=1, le=10_000)] | Literal["all"] = 3.59
+    #: Weight of each priority 0 to 4; empty: as documents.toml has them.
+    priorities: dict[Literal["0", "1", "2", "3", "4"], Weight] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if self.priorities and not any(self.priorities.values()):
+            raise ValueError("priorities need a weight above zero")
+        return self
+
+
+def _recall_kinds() -> "dict[Literal['1', '2', '3'], float]":
+    return {"1": 0.5, "2": 0.3, "3": 0.2}
+
+
+class Recalls(Section):
+    """Documents that are recalled, updated or replaced some time after they were sent: business kinds 1 to 3."""
+
+    share: Share = 0.05
+    after: Duration = Field("5 s", validate_default=True)
+    #: Weight of each business kind: 1 recall, 2 update, 3 replacement.
+    kinds: dict[Literal["1", "2", "3"], Weight] = Field(default_factory=_recall_kinds)
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if not any(self.kinds.values()):
+            raise ValueError("kinds need a weight above zero")
+        return self
+
+
+class Documents(Section):
+    """Where in the business calendar the run takes place, and further packets about earlier documents."""
+
+    #: When the run begins in the business calendar, Vietnam time; empty: now.
+    calendar_start: datetime | None = None
+    #: How many times faster than the wall clock the business calendar runs.
+    calendar_speed: float = Field(1.0, ge=0.001, le=1e6)
+    recalls: Recalls | None = None
+    #: Draft everything before the start: for measuring the schedule alone.
+    drafted_ahead: bool = False
+
+    @model_validator(mode="after")
+    def _local(self) -> Self:
+        if self.calendar_start is not None and self.calendar_start.tzinfo is not None:
+            raise ValueError("calendar_start is Vietnam time: write it without a zone, as in 2022-07-01T08:00:00")
+        return self
+
+
+class Receipts(Section):
+    """How recipients fetch and answer."""
+
+    #: Seconds between an agency's polls; "0 s": at once.
+    poll_interval: Duration = Field("0 s", validate_default=True)
+    #: Also state the business statuses 01 to 06 (and 13, 15, 16 about recalls) on the calendar.
+    life_cycle: bool = False
+    #: A delivery that took longer from sent to received is late.
+    late_after: Duration = Field("60 s", validate_default=True)
+
+
+class GeneratorBounds(Section):
+    """Beyond these the generator itself was at fault, and the run is invalid."""
+
+    schedule_error_p99: Duration = Field("25 ms", validate_default=True)
+    loop_lag_p99: Duration = Field("100 ms", validate_default=True)
+    clock_step: Duration = Field("50 ms", validate_default=True)
+    #: Documents sent and not acknowledged; at the bound sending waits, and the wait is latency.
+    in_flight: int = Field(200_000, ge=1, le=10_000_000)
+
+
+class Workload(Section):
+    """A whole workload."""
+
+    name: Name
+    #: What the workload is for, one sentence.
+    purpose: str = ""
+    seed: int = Field(1, ge=0, lt=1 << 63)
+    #: Registry of agencies (CSV), relative to this file; empty: the 95.
+    registry: Path | None = None
+    #: "external": no hub is started, whoever routes between the topics is under test.
+    hub: Literal["reference", "external"] = "reference"
+    phases: tuple[Phase, ...] = Field(min_length=1, max_length=64)
+    traffic: tuple[Traffic, ...] = Field((Traffic(),), min_length=1, max_length=16)
+    documents: Documents = Field(default_factory=Documents)
+    receipts: Receipts = Field(default_factory=Receipts)
+    generator: GeneratorBounds = Field(default_factory=GeneratorBounds)
+    faults: tuple[Fault, ...] = Field((), max_length=64)
+    objectives: tuple[Objective, ...] = Field((), max_length=64)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = [phase.name for phase in self.phases]
+        for first, second in pairwise(sorted(names)):
+            if first == second:
+                raise ValueError(f"two phases are called {first!r}")
+        if any(phase.kind == "drain" for phase in self.phases[:-1]):
+            raise ValueError("a drain comes last, and once: it waits for what is outstanding")
+        if not any(phase.kind != "drain" for phase in self.phases):
+            raise ValueError("nothing is sent: a load, soak or warm-up phase is missing")
+        if sum(phase.duration for phase in self.phases) > DURATION_MAX_US:
+            raise ValueError("the phases last longer than seven days")
+        if not any(kind.share for kind in self.traffic):
+            raise ValueError("the shares of the traffic add up to nothing")
+        for fault in self.faults:
+            if fault.phase is not None and fault.phase not in names:
+                raise ValueError(
+                    f"fault {fault.kind!r}: there is no phase {fault.phase!r}; there are {', '.join(names)}"
+                )
+        return self
+
+    @property
+    def offering(self) -> tuple[Phase, ...]:
+        """The phases that send."""
+        return tuple(phase for phase in self.phases if phase.kind != "drain")
+
+    @property
+    def lost_after_us(self) -> int:
+        """How long after the last document what is still outstanding is waited for; then it is lost."""
+        drain = self.phases[-1]
+        return drain.duration if drain.kind == "drain" else parse_duration_us("30 s")
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of a workload file."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Workload.model_json_schema(mode="validation")}

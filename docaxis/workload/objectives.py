@@ -1,0 +1,55 @@
+"""Objectives: what must hold in the measured phases. Every threshold is the workload's own; the axis publishes none."""
+
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from docaxis.workload.units import Duration, RateText
+
+Stage = Literal["delivery", "send_delay", "routing", "pickup", "delivery_uncorrected", "acceptance", "publish"]
+Count = Literal["lost", "duplicated", "misrouted", "refused", "late", "dropped"]
+
+#: Stages that are also kept by agency and by priority.
+SCOPED_STAGES = ("delivery",)
+
+
+class Objective(BaseModel):
+    """One objective: a percentile of a stage, a count, the share of the offered load, or the backlog's slope."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
+
+    name: str = Field(min_length=1, max_length=80)
+    #: A latency: which stage, which percentile, at most how long.
+    stage: Stage | None = None
+    percentile: float | None = Field(None, gt=0, le=100)
+    at_most: Duration | None = None
+    #: Only deliveries to these agencies (codes or kinds), or of these priorities.
+    agencies: tuple[str, ...] = ()
+    priorities: tuple[int, ...] = ()
+    #: A count over the whole run: at most so many.
+    count: Count | None = None
+    at_most_count: int = Field(0, ge=0)
+    #: Received against offered deliveries of the measured phases: at least this share.
+    achieved: float | None = Field(None, gt=0, le=1)
+    #: Deliveries received a second, at least.
+    at_least: RateText | None = None
+    #: Deliveries by which the backlog may grow each second.
+    backlog_slope: float | None = Field(None, ge=0)
+    #: End the run when the objective can no longer be met (a count), or is missed for ten seconds on end.
+    abort: bool = False
+
+    @model_validator(mode="after")
+    def _one_thing(self) -> Self:
+        kinds = ("stage", "count", "achieved", "at_least", "backlog_slope")
+        given = [key for key in kinds if getattr(self, key) is not None]
+        if len(given) != 1:
+            raise ValueError(f"an objective {self.name!r} is about one of {', '.join(kinds)}; {len(given)} are given")
+        if (self.stage is None) != (self.percentile is None) or (self.stage is None) != (self.at_most is None):
+            raise ValueError(f"objective {self.name!r}: stage, percentile and at_most belong together")
+        if (self.agencies or self.priorities) and self.stage not in SCOPED_STAGES:
+            raise ValueError(f"objective {self.name!r}: only the stage delivery is kept by agency and priority")
+        if self.agencies and self.priorities:
+            raise ValueError(f"objective {self.name!r}: agencies and priorities exclude each other")
+        if self.at_least is not None and self.at_least.unit == "x July 2022":
+            raise ValueError(f"objective {self.name!r}: at_least is in deliveries/s or documents/s")
+        return self

@@ -1,0 +1,99 @@
+"""Was the generator itself on time? Pure: what the fleets measured of themselves in, reasons for doubt out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from docaxis.workload.model import GeneratorBounds
+from docaxis.workload.units import duration_text
+from monitor.histogram import Histogram
+from monitor.load_figures import LoadFigures
+from monitor.reading import GENERATOR, MEASURED
+
+#: A fleet that was held at its in-flight bound while its processor was this busy may have been the reason itself.
+BUSY_SHARE = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class GeneratorCheck:
+    """The generator's figures over the measured phases, and why the run is invalid."""
+
+    schedule_error: Histogram
+    loop_lag: Histogram
+    gc_seconds: float
+    cpu_share: float  # of the busiest fleet
+    clock_steps: int
+    clock_step_seconds: float
+    held_seconds: float
+    reasons: tuple[str, ...]
+
+    def as_data(self, bounds: GeneratorBounds) -> dict[str, Any]:
+        """Return what the result says of the generator."""
+        error, lag = self.schedule_error, self.loop_lag
+        return {
+            "schedule_error_seconds": {
+                "p50": error.quantile_us(0.5) / 1e6,
+                "p99": error.quantile_us(0.99) / 1e6,
+                "p999": error.quantile_us(0.999) / 1e6,
+                "max": error.max_us / 1e6,
+            },
+            "loop_lag_seconds": {"p99": lag.quantile_us(0.99) / 1e6, "max": lag.max_us / 1e6},
+            "gc_seconds": round(self.gc_seconds, 6),
+            "cpu_share": round(self.cpu_share, 4),
+            "clock_steps": self.clock_steps,
+            "held_seconds": round(self.held_seconds, 6),
+            "bounds": {
+                "schedule_error_p99_seconds": bounds.schedule_error_p99 / 1e6,
+                "loop_lag_p99_seconds": bounds.loop_lag_p99 / 1e6,
+                "clock_step_seconds": bounds.clock_step / 1e6,
+            },
+        }
+
+
+def check_generator(figures: LoadFigures, bounds: GeneratorBounds) -> GeneratorCheck:
+    """Judge the fleets by the workload's bounds."""
+    readings = figures.readings.of(figures.run, GENERATOR)
+    shares = [one.counts.get("cpu_us", 0) / one.counts["wall_us"] for one in readings if one.counts.get("wall_us")]
+    counts = figures.readings.counts(figures.run, GENERATOR)
+    step_us = max((one.counts.get("clock_step_us", 0) for one in readings), default=0)
+    check = GeneratorCheck(
+        schedule_error=figures.stage("schedule_error"),
+        loop_lag=figures.readings.stage(figures.run, GENERATOR, f"loop_lag{MEASURED}"),
+        gc_seconds=counts.get(f"gc_us{MEASURED}", 0) / 1e6,
+        cpu_share=max(shares, default=0.0),
+        clock_steps=counts.get("clock_steps", 0),
+        clock_step_seconds=step_us / 1e6,
+        held_seconds=counts.get(f"held_us{MEASURED}", 0) / 1e6,
+        reasons=(),
+    )
+    return GeneratorCheck(**{**_fields(check), "reasons": tuple(_reasons(check, bounds))})
+
+
+def _fields(check: GeneratorCheck) -> dict[str, Any]:
+    return {name: getattr(check, name) for name in GeneratorCheck.__slots__}
+
+
+def _reasons(check: GeneratorCheck, bounds: GeneratorBounds) -> Sequence[str]:
+    reasons = []
+    for what, histogram, bound_us in (
+        ("sent late by itself", check.schedule_error, bounds.schedule_error_p99),
+        ("event loop was late", check.loop_lag, bounds.loop_lag_p99),
+    ):
+        p99_us = histogram.quantile_us(0.99)
+        if p99_us > bound_us:
+            reasons.append(
+                f"the generator's {what} by {p99_us / 1000:,.1f} ms (p99); the bound is {duration_text(bound_us)}"
+                if what.startswith("event")
+                else f"the generator {what} by {p99_us / 1000:,.1f} ms (p99); the bound is {duration_text(bound_us)}"
+            )
+    if check.held_seconds and check.cpu_share > BUSY_SHARE:
+        reasons.append(
+            f"the generator was held for {check.held_seconds:,.1f} s at its in-flight bound with its processor "
+            f"{check.cpu_share:.0%} busy: who was slow cannot be told; use more fleets"
+        )
+    if check.clock_step_seconds * 1e6 > bounds.clock_step:
+        reasons.append(
+            f"the wall clock stepped by {check.clock_step_seconds * 1000:,.1f} ms; "
+            f"the bound is {duration_text(bounds.clock_step)}"
+        )
+    return reasons

@@ -1,0 +1,111 @@
+"""Faults on both sides befall exactly as many as they should, and whom they should."""
+
+import numpy as np
+
+from docaxis.domain.plan import Plan, first_plan
+from docaxis.workload.faults import Fault
+from producers.drafting import Drafts, stamped
+from producers.receiver_faults import ReceiverFaults
+from producers.sender_faults import NONE, SenderFaults
+
+SECOND = 1_000_000
+PLAN = first_plan("r", SECOND, [("warm", "warm-up", SECOND, False, False), ("load", "load", 10 * SECOND, True, False)])
+
+
+def _drafts(count: int) -> Drafts:
+    heads = [b'{"n":%d,' % number for number in range(count)]
+    keys = [b"%d" % number for number in range(count)]
+    return Drafts(heads, keys, np.zeros(count, np.int32), np.ones(count, np.int64), np.zeros(count, np.int64))
+
+
+def _fault(**keys: object) -> Fault:
+    return Fault.model_validate(keys)
+
+
+def test_each_fault_takes_the_next_documents_from_its_moment_on() -> None:
+    faults = SenderFaults(
+        [
+            _fault(kind="duplicate", count=2, at="1 s"),
+            _fault(kind="corrupt", count=3),
+            _fault(kind="delay", count=1, by="1 s"),
+        ],
+        ["warm", "load"],
+        "load",
+    )
+    assert (faults.marks(0, np.arange(10) * SECOND) == NONE).all()
+    marks = [*faults.marks(1, np.array([0, SECOND // 2, SECOND])), *faults.marks(1, np.arange(2, 8) * SECOND)]
+    assert marks == [1, 1, 0, 0, 1, 2, NONE, NONE, NONE]
+
+
+def test_what_becomes_of_documents() -> None:
+    faults = SenderFaults(
+        [
+            _fault(kind="duplicate", count=1),
+            _fault(kind="corrupt", count=1),
+            _fault(kind="delay", count=1, by="1500 ms"),
+            _fault(kind="reorder", count=1),
+        ],
+        ["load"],
+        "load",
+    )
+    due = np.arange(6, dtype=np.int64) * SECOND
+    marks = faults.marks(0, due)
+    faulted = faults.apply(_drafts(6), due, marks)
+    assert [key.decode() for key in faulted.drafts.keys] == ["0", "0", "1", "2", "4", "3", "5"]
+    assert len(faulted.due_us) == 7
+    assert (np.diff(faulted.due_us) >= 0).all()
+    broken = [head for head in faulted.drafts.heads if not head.startswith(b"{")]
+    assert len(broken) == 1
+    assert not stamped(broken[0], 1, 2).startswith(b"{")
+    delayed = faulted.due_us - faulted.intended_us
+    assert delayed.max() == 3 * SECOND // 2
+    assert (delayed == 0).sum() == 5
+
+
+def test_documents_without_faults_are_left_alone() -> None:
+    drafts, due = _drafts(3), np.arange(3, dtype=np.int64)
+    faulted = SenderFaults([], ["load"], "load").apply(drafts, due, np.full(3, NONE))
+    assert faulted.drafts is drafts
+    assert faulted.due_us is due
+
+
+def _receivers(
+    *faults: tuple[Fault, frozenset[str]], share: tuple[int, int] = (0, 1)
+) -> tuple[ReceiverFaults, list[str]]:
+    noted: list[str] = []
+
+    def plan() -> Plan | None:
+        return PLAN
+
+    return ReceiverFaults(faults, plan, "load", lambda kind, count: noted.extend([kind] * count), share), noted
+
+
+def test_a_silent_agency_takes_everything_when_it_comes_back() -> None:
+    faults, noted = _receivers(
+        (_fault(kind="silent-agency", agencies=["H53"], at="1 s", lasts="2 s"), frozenset({"H53"}))
+    )
+    begin = PLAN.phases[1].begin_us
+    assert faults.restricted == {"H53"}
+    assert faults.opens_us("H53", begin + SECOND // 2) == begin + SECOND // 2
+    assert faults.opens_us("H53", begin + 2 * SECOND) == begin + 3 * SECOND
+    assert faults.opens_us("G22", begin + 2 * SECOND) == begin + 2 * SECOND
+    assert noted == ["silent-agency"]
+
+
+def test_a_slow_consumer_takes_so_many_a_second() -> None:
+    faults, _ = _receivers((_fault(kind="slow-consumer", agencies=["H53"], rate="10 deliveries/s"), frozenset({"H53"})))
+    begin = PLAN.phases[1].begin_us
+    opened = [faults.opens_us("H53", begin) for _ in range(5)]
+    assert np.diff(opened).tolist() == [SECOND // 10] * 4
+
+
+def test_withheld_receipts_are_exactly_as_many_over_all_fleets() -> None:
+    fault = (_fault(kind="withhold-receipts", count=5), frozenset[str]())
+    withheld = 0
+    for index in range(3):
+        faults, noted = _receivers(fault, share=(index, 3))
+        at_us = PLAN.phases[1].begin_us
+        assert not faults.withhold("H53", at_us - 1)
+        withheld += sum(faults.withhold("H53", at_us) for _ in range(20))
+        assert noted
+    assert withheld == 5

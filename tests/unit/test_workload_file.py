@@ -1,0 +1,138 @@
+"""Workloads are read strictly: every fault at its line with the nearest known word, and what is shipped is sound."""
+
+from pathlib import Path
+
+import pytest
+
+from docaxis.cli import main
+from docaxis.commands.generate import schema_text
+from docaxis.domain.agency import Registry
+from docaxis.domain.errors import UsageError
+from docaxis.workload.file import load_workload, parse_workload, shipped, workload_of
+from docaxis.workload.model import Workload
+from docaxis.workload.units import JULY_2022_DOCUMENTS_PER_S, duration_text, parse_duration_us, parse_rate
+from producers.offering import MixedModel
+
+ROOT = Path(__file__).parents[2]
+
+FAULTY = """name = "trial"
+sed = 3
+[[phases]]
+name = "warm"
+kind = "warmup"
+duration = "5"
+rate = "100 documents/s"
+[[phases]]
+name = "load"
+duration = "10 s"
+rate = "300 docs/s"
+[[objectives]]
+name = "x"
+percentil = 99
+at_most = 3
+"""
+
+SOUND = """name = "trial"
+[[phases]]
+name = "load"
+duration = "10 s"
+rate = "300 documents/s"
+"""
+
+
+def _said(text: str) -> str:
+    with pytest.raises(UsageError) as caught:
+        parse_workload(text, "trial.toml", None)
+    return caught.value.render()
+
+
+def test_all_faults_at_once_each_with_line_and_nearest_word() -> None:
+    said = _said(FAULTY)
+    assert "6 faults" in said
+    for line, words in {
+        2: ("sed: unknown key", "did you mean seed?"),
+        5: ("'warmup'", "did you mean warm-up?"),
+        6: ("'5'", '"10 s"'),
+        11: ("'300 docs/s'", '"200 documents/s"'),
+        14: ("percentil: unknown key", "did you mean percentile?"),
+        15: ("at_most = 3", "a duration with its unit"),
+    }.items():
+        found = next(row for row in said.splitlines() if f"trial.toml:{line}:" in row)
+        assert all(word in found for word in words), found
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ('arrivals = "ramp"', "arrivals 'ramp' need to"),
+        ('to = "5 documents/s"', "arrivals 'poisson' have no to"),
+        ('arrivals = "closed"\nin_flight = 5', "arrivals 'closed' have no rate"),
+        ('kind = "drain"', "a drain sends nothing: it has no rate"),
+        ("[[faults]]\nkind = 'delay'\ncount = 1", "fault 'delay' needs by"),
+        ("[[faults]]\nkind = 'paused-hub'\nlasts = '1 s'\nphase = 'lod'", "no phase 'lod'"),
+        (
+            "[[objectives]]\nname = 'a'\nstage = 'routing'\npercentile = 99\nat_most = '1 s'\npriorities = [2]",
+            "delivery",
+        ),
+        ("[[objectives]]\nname = 'a'", "0 are given"),
+    ],
+)
+def test_impossible_phases_faults_and_objectives(more: str, said: str) -> None:
+    assert said in _said(SOUND + more)
+
+
+def test_a_file_that_is_not_there_names_the_nearest_shipped_one() -> None:
+    with pytest.raises(UsageError, match="steedy") as caught:
+        load_workload("steedy")
+    assert "did you mean steady?" in caught.value.render()
+
+
+def test_quantities_have_units() -> None:
+    assert parse_duration_us("1.5 min") == 90_000_000
+    assert parse_rate("1000x July 2022").documents_per_s(3.0) == pytest.approx(1000 * JULY_2022_DOCUMENTS_PER_S)
+    assert parse_rate("30 deliveries/s").documents_per_s(3.0) == pytest.approx(10)
+    for wrong in ("5", 5, "-1 s", "1 day", "1s s"):
+        with pytest.raises(ValueError, match="unit"):
+            parse_duration_us(wrong)
+    for duration_us in (0, 1_000, 1_500_000, 90_000_000, 3_600_000_000):
+        assert parse_duration_us(duration_text(duration_us)) == duration_us
+
+
+@pytest.mark.parametrize("name", sorted(shipped()))
+def test_shipped_workloads_are_sound_and_say_what_they_are_for(name: str) -> None:
+    loaded = load_workload(name)
+    assert loaded.workload.name == name
+    assert len(loaded.workload.purpose) > 20
+    assert shipped()[name].startswith("# ")
+    assert any(one.count == "lost" for one in loaded.workload.objectives)
+    MixedModel.of(loaded.workload.traffic, Registry.load(), 1)  # names only agencies and kinds that exist
+
+
+@pytest.mark.parametrize("name", sorted(shipped()))
+def test_a_workload_survives_being_told_to_a_fleet(name: str) -> None:
+    workload = load_workload(name).workload
+    told = workload.model_dump(mode="json", exclude_none=True, exclude_unset=True)
+    assert workload_of(told, "told").workload == workload
+
+
+def test_the_hash_is_of_the_content_and_not_of_its_layout() -> None:
+    first, second = (
+        parse_workload(SOUND, "a", None),
+        parse_workload("# remark\n" + SOUND.replace(" = ", "="), "b", None),
+    )
+    assert first.hash == second.hash
+    assert first.hash != parse_workload(SOUND.replace("300", "301"), "c", None).hash
+
+
+def test_the_schema_is_current_and_knows_every_key() -> None:
+    text = (ROOT / "docs" / "workload.schema.json").read_text(encoding="utf-8")
+    assert text == schema_text()
+    assert all(f'"{key}"' in text for key in Workload.model_fields)
+
+
+def test_check_shows_what_would_happen(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--check", "broadcast-storm"]) == 0
+    shown = capsys.readouterr().out
+    assert "documents, about" in shown
+    assert "█" in shown
+    assert main(["run", "--check", "no-such-workload"]) == 2

@@ -41,6 +41,9 @@ COMMANDS: tuple[Command, ...] = (
     Command("fleet", "Be the virtual agencies (one role)", "docaxis.commands.fleet"),
     Command("broker", "Start, inspect and stop an Apache Kafka on this machine", "docaxis.commands.broker"),
     Command("topics", "Create or check the axis's topics on a cluster", "docaxis.commands.topics"),
+    Command("record", "Record the events of the axis from Kafka", "docaxis.commands.record"),
+    Command("import", "Import traffic that others recorded", "docaxis.commands.import_recording"),
+    Command("inspect", "Show what a recording holds", "docaxis.commands.inspect"),
     Command("bench", "Measure every part against its floor", "docaxis.commands.bench"),
     Command("generate", "Make the repository's generated files, or check them", "docaxis.commands.generate"),
 )

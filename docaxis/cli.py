@@ -44,6 +44,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("record", "Record the events of the axis from Kafka", "docaxis.commands.record"),
     Command("import", "Import traffic that others recorded", "docaxis.commands.import_recording"),
     Command("inspect", "Show what a recording holds", "docaxis.commands.inspect"),
+    Command("replay", "Send recorded traffic again, with its own timing", "docaxis.commands.replay"),
     Command("bench", "Measure every part against its floor", "docaxis.commands.bench"),
     Command("generate", "Make the repository's generated files, or check them", "docaxis.commands.generate"),
 )

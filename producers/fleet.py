@@ -21,6 +21,7 @@ from docaxis.domain.clock import Clock
 from docaxis.domain.codec import encode
 from docaxis.kafka.topics import Topics
 from docaxis.kafka.writer import BATCH_BYTES, BatchWriter
+from docaxis.recording.replay_plan import ReplayPlan
 from monitor.feed import Feed
 from monitor.reading import CLOSING, encode_reading
 from producers.arrivals import Arrivals
@@ -29,6 +30,8 @@ from producers.inbox import Waiting
 from producers.life_cycle import LifeCycles
 from producers.pacer import Pacer
 from producers.receiver import ReceiverSettings, ReceiverStats, run_receiver
+from producers.recorded import LEAD_US, Ahead, AlreadySent, recorded_slices
+from producers.resume import already_sent, take_over
 from producers.schedule import ConstantRate, PoissonRate
 from producers.sender import Sender, SenderSettings, SenderStats
 from producers.traffic import DraftBatch, Ordinals, TrafficModel
@@ -76,7 +79,14 @@ class ClosedLoad:
     batches: Iterator[DraftBatch]
 
 
-Load = OpenLoad | ClosedLoad
+@dataclass(frozen=True, slots=True)
+class RecordedLoad:
+    """Documents of the past, each at its moment; or, if the plan says so, as fast as they are received."""
+
+    plan: ReplayPlan
+
+
+Load = OpenLoad | ClosedLoad | RecordedLoad
 
 
 @dataclass(slots=True)
@@ -120,7 +130,7 @@ class Fleet:
                 parts.append(self._send(self._load, stop))
             else:
                 self.stats.sending_ended = True
-            if isinstance(self._load, ClosedLoad):
+            if isinstance(self._load, ClosedLoad) or (isinstance(self._load, RecordedLoad) and self._load.plan.closed):
                 parts.append(self._widen_window(stop))
             if self._settings.receive:
                 parts.append(self._receive(stop))
@@ -146,6 +156,8 @@ class Fleet:
         try:
             if isinstance(load, ClosedLoad):
                 await sender.send_closed(self._drafts(load.batches), self._window, stop)
+            elif isinstance(load, RecordedLoad):
+                await self._send_recorded(sender, load.plan, stop)
             else:
                 await self._send_open(sender, load, stop)
         finally:
@@ -185,6 +197,26 @@ class Fleet:
             if stop.is_set():
                 return
             await sender.send_open(drafts, start_us + due_us, pacer.wait_until, stop)
+
+    async def _send_recorded(self, sender: Sender, plan: ReplayPlan, stop: asyncio.Event) -> None:
+        sent = AlreadySent()
+        if plan.resumed:
+            topic = self._settings.topics.sent
+            sent = await already_sent(
+                self._settings.client, topic, self._settings.partitions, plan.run, plan.created_us
+            )
+            take_over(self.stats.sender.arrivals, sent)
+        slices = recorded_slices(plan, self._settings.partitions, self._settings.registry.codes, sent)
+        ahead = Ahead(slices, self._clock)
+        await asyncio.to_thread(ahead.fill)
+        if plan.closed:
+            await sender.send_closed(_in_order(ahead), self._window, stop)
+            return
+        start_us = None
+        while (ready := ahead.next()) is not None and not stop.is_set():
+            if start_us is None:
+                start_us = self._clock.wall_us() + LEAD_US - int(ready.due_us[0])
+            await sender.send_open(ready.drafts, start_us + ready.due_us, ahead.wait_until, stop)
 
     async def _widen_window(self, stop: asyncio.Event) -> None:
         """Let the window follow the ledger: what is closed there is no longer under way, whoever received it.
@@ -275,6 +307,13 @@ def closed_of(mine: int, closed: int, expected: int) -> int:
 def fitting_mean(fan_out_mean: float, agencies: int) -> float:
     """Return the mean number of recipients, less where so few agencies could not be as many recipients."""
     return fan_out_mean if fan_out_mean < agencies - 1 else agencies / 2
+
+
+async def _in_order(ahead: Ahead) -> AsyncIterator[Drafts]:
+    """Yield the drafts as they come; the loop goes on in between."""
+    while (ready := ahead.next()) is not None:
+        yield ready.drafts
+        await asyncio.sleep(0)
 
 
 class _Traffic:

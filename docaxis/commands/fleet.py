@@ -4,6 +4,7 @@ import contextlib
 import os
 import re
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -18,7 +19,8 @@ from docaxis.domain.event import RUN_LENGTH_MAX
 from docaxis.kafka.broker import reachable_kafka
 from docaxis.kafka.client import client_kwargs
 from docaxis.kafka.topics import Topics
-from producers.fleet import ClosedLoad, Fleet, FleetSettings, FleetStats, Load, OpenLoad
+from docaxis.recording.replay_plan import read_plan
+from producers.fleet import ClosedLoad, Fleet, FleetSettings, FleetStats, Load, OpenLoad, RecordedLoad
 from producers.fleet_metrics import FleetMetrics
 from producers.history import DEFAULT_UNTIL, History
 
@@ -52,6 +54,7 @@ def fleet(
     rate: Annotated[
         float | None, typer.Option(min=RATE_MIN, max=RATE_MAX, help="Send so many documents a second, open loop.")
     ] = None,
+    replay: Annotated[Path | None, typer.Option(help="Send what this plan of a replay says.")] = None,
     documents: Annotated[int | None, typer.Option(min=1, help="Stop sending after so many (with --rate).")] = None,
     constant: Annotated[bool, typer.Option("--constant", help="Even gaps instead of Poisson arrivals.")] = False,
     drafted_ahead: Annotated[bool, typer.Option("--drafted-ahead", help="Draft all documents first.")] = False,
@@ -67,9 +70,9 @@ def fleet(
     owned: Owned = False,
     settings_file: SettingsFile = None,
 ) -> None:
-    """Be the agencies until Ctrl-C. Without --history or --rate they only receive."""
-    if history and rate is not None:
-        raise UsageError("--history and --rate exclude each other", next_step="leave one of them out")
+    """Be the agencies until Ctrl-C. Without --history, --rate or --replay they only receive."""
+    if history + (rate is not None) + (replay is not None) > 1:
+        raise UsageError("--history, --rate and --replay exclude each other", next_step="leave all but one of them out")
     check_run(run)
     settings = settings_from(settings_file, {"kafka.bootstrap_servers": bootstrap_servers, "topics.prefix": prefix})
     number, of = parse_share(share)
@@ -82,7 +85,7 @@ def fleet(
         Registry.load(registry),
         seed,
         receive=receive,
-        name=f"fleet-{number}" if history or rate else f"receivers-{number}",
+        name=f"fleet-{number}" if history or rate or replay else f"receivers-{number}",
         share=(number, of),
         poll_interval_us=int(poll_interval * 1e6),
         life_cycle=life_cycle,
@@ -94,6 +97,9 @@ def fleet(
         load = ClosedLoad(History.load().generate(seed, fleet_settings.registry, last, scale=scale))
     elif rate is not None:
         load = OpenLoad(rate, documents, poisson=not constant, drafted_ahead=drafted_ahead)
+    elif replay is not None:
+        load = RecordedLoad(read_plan(replay))
+    if isinstance(load, OpenLoad) or (isinstance(load, RecordedLoad) and not load.plan.closed):
         go_before_others()
     clock, stats = SystemClock(), FleetStats.of(settings.topics.partitions)
     one = Fleet(fleet_settings, load, clock, stats)

@@ -30,7 +30,8 @@ from producers.inbox import Waiting
 from producers.life_cycle import LifeCycles
 from producers.pacer import Pacer
 from producers.receiver import ReceiverSettings, ReceiverStats, run_receiver
-from producers.recorded import LEAD_US, Ahead, AlreadySent, recorded_slices
+from producers.recorded import LEAD_US, Ahead, AlreadySent, Slice, recorded_slices
+from producers.recorded_events import send_events
 from producers.resume import already_sent, take_over
 from producers.schedule import ConstantRate, PoissonRate
 from producers.sender import Sender, SenderSettings, SenderStats
@@ -126,11 +127,15 @@ class Fleet:
             await producer.start()
             stack.push_async_callback(producer.stop)
             parts = [self._report(producer, stop)]
-            if self._load is not None:
+            if isinstance(self._load, RecordedLoad) and self._load.plan.as_recorded:
+                parts.append(self._send_as_recorded(self._load.plan, stop))
+            elif self._load is not None:
                 parts.append(self._send(self._load, stop))
             else:
                 self.stats.sending_ended = True
-            if isinstance(self._load, ClosedLoad) or (isinstance(self._load, RecordedLoad) and self._load.plan.closed):
+            if isinstance(self._load, ClosedLoad) or (
+                isinstance(self._load, RecordedLoad) and self._load.plan.closed and not self._load.plan.as_recorded
+            ):
                 parts.append(self._widen_window(stop))
             if self._settings.receive:
                 parts.append(self._receive(stop))
@@ -217,6 +222,16 @@ class Fleet:
             if start_us is None:
                 start_us = self._clock.wall_us() + LEAD_US - int(ready.due_us[0])
             await sender.send_open(ready.drafts, start_us + ready.due_us, ahead.wait_until, stop)
+
+    async def _send_as_recorded(self, plan: ReplayPlan, stop: asyncio.Event) -> None:
+        settings, arrivals = self._settings, self.stats.sender.arrivals
+        codes = settings.registry.codes
+        try:
+            await send_events(
+                plan, settings.client, settings.topics, settings.partitions, codes, arrivals, self._clock, stop
+            )
+        finally:
+            self.stats.sending_ended = True
 
     async def _widen_window(self, stop: asyncio.Event) -> None:
         """Let the window follow the ledger: what is closed there is no longer under way, whoever received it.
@@ -309,7 +324,7 @@ def fitting_mean(fan_out_mean: float, agencies: int) -> float:
     return fan_out_mean if fan_out_mean < agencies - 1 else agencies / 2
 
 
-async def _in_order(ahead: Ahead) -> AsyncIterator[Drafts]:
+async def _in_order(ahead: Ahead[Slice]) -> AsyncIterator[Drafts]:
     """Yield the drafts as they come; the loop goes on in between."""
     while (ready := ahead.next()) is not None:
         yield ready.drafts

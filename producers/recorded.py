@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -161,14 +161,24 @@ def recorded_slices(plan: ReplayPlan, partitions: int, agencies: tuple[str, ...]
                     yield ready
 
 
-class Ahead:
+class Timed(Protocol):
+    """What is due at some time after the start."""
+
+    @property
+    def due_us(self) -> Int64s: ...
+
+
+T = TypeVar("T", bound=Timed)
+
+
+class Ahead(Generic[T]):
     """Slices drafted ahead of their time, at most AHEAD_MAX documents; `wait_until` drafts while nothing is due."""
 
-    def __init__(self, slices: Iterator[Slice], clock: Clock) -> None:
+    def __init__(self, slices: Iterator[T], clock: Clock) -> None:
         self._slices = slices
         self._clock = clock
         self._pacer = Pacer(clock)
-        self._ready: deque[Slice] = deque()
+        self._ready: deque[T] = deque()
         self._documents = 0
         self._ended = False
 
@@ -177,7 +187,7 @@ class Ahead:
         while self._draft():
             pass
 
-    def next(self) -> Slice | None:
+    def next(self) -> T | None:
         """Take the next slice; None when there is none."""
         if not self._ready:
             self._draft()

@@ -9,11 +9,14 @@ from typing import Any
 
 import msgspec
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from docaxis.kafka.run_records import records_since
 from docaxis.recording.engine import engine
-from docaxis.recording.replay_plan import TRAFFIC_COLUMNS, ReplayPlan, planned_blocks, prepare, schedule_of
+from docaxis.recording.replay_plan import TRAFFIC_COLUMNS, Planned, ReplayPlan, planned_blocks, prepare, schedule_of
 from docaxis.recording.schedule import ReplaySchedule
+from docaxis.recording.schema import SENT
 from monitor.fidelity import Counts, Fidelity, Sent, measure
 from producers.recorded import RecordedDrafter, hashes_of
 
@@ -65,9 +68,17 @@ async def _read(client: Mapping[str, Any], topic: str, partitions: int, plan: Re
             except msgspec.MsgspecError:
                 continue
             if one.run == plan.run:
+                if plan.as_recorded:  # its own stamps are old: what it was sent at, Kafka says, in milliseconds
+                    one.sent_us = record.timestamp * 1000
                 mine.append(one)
         found.put(mine)
     return found
+
+
+def _documents(block: Planned) -> Planned:
+    """Return only the documents of a block of events."""
+    keep = np.asarray(pc.equal(block.table["kind"], SENT))
+    return block if keep.all() else Planned(block.table.filter(pa.array(keep)), block.due_us[keep])
 
 
 def _measure(
@@ -87,7 +98,8 @@ def _measure(
     documents = 0
     with engine() as connection:
         schedule = schedule_of(plan, prepare(connection, plan))
-        for block in planned_blocks(connection, schedule, TRAFFIC_COLUMNS):
+        for whole in planned_blocks(connection, schedule, (*TRAFFIC_COLUMNS, "kind")):
+            block = _documents(whole)
             packets, senders, recipients = drafter.identities(block.table)
             documents += len(packets)
             pairs.update((one, to) for one, listed in zip(senders, recipients, strict=True) for to in listed)
@@ -104,6 +116,10 @@ def _measure(
     at_all = np.concatenate(place)
     # A closed loop has no schedule: its own moments of admission are all there is to compare with.
     due_us = intended_us[at_all] if plan.closed else np.concatenate(due)
+    if plan.as_recorded and len(at_all):  # nothing says when it began: it is measured from the least late document
+        start_us = int((sent_us[at_all] - due_us).min())
+        intended_us = np.zeros(len(hashes), np.int64)
+        intended_us[at_all] = start_us + due_us
     sent = Sent(due_us, intended_us[at_all], sent_us[at_all], np.concatenate(sender))
     distinct = len(np.unique(at_all))
     fidelity = measure(

@@ -52,7 +52,10 @@ def replay(
     agencies: Annotated[str | None, typer.Option(help="Only what these send, as H53,G22.")] = None,
     where: Where = "",
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many events.")] = None,
-    as_kind: Annotated[str, typer.Option("--as", help="traffic: documents, routed and received afresh.")] = "traffic",
+    as_kind: Annotated[
+        str,
+        typer.Option("--as", help="traffic: documents, routed and received afresh; recorded: all events as they were."),
+    ] = "traffic",
     amplify: Annotated[int, typer.Option(min=1, max=1000, help="Each document so many times, with fresh ids.")] = 1,
     jitter: Annotated[str, typer.Option(help="Copies come up to so much later, as 5s.")] = "0s",
     pseudonymise: Annotated[Path | None, typer.Option(help="File of a key: ids become pseudonyms.")] = None,
@@ -77,13 +80,14 @@ def replay(
 ) -> None:
     """Send recorded documents again at their own times, through the hub, and say how faithful that was."""
     settings = settings_from(settings_file, {"kafka.bootstrap_servers": bootstrap_servers, "topics.prefix": prefix})
-    if as_kind != "traffic":
-        raise UsageError(f"--as {as_kind} is not known", next_step="choose traffic")
+    as_recorded = _one_of("--as", as_kind, "traffic", "recorded") == "recorded"
     if resume is not None:
         if file:
             raise UsageError("--resume knows its recordings", next_step="leave the recordings out")
         path = settings.paths.runs / resume / "replay.json"
         before = read_plan(path)
+        if before.as_recorded:
+            raise UsageError(f"{resume} replays events as recorded: it cannot be resumed", next_step="begin it anew")
         plan = msgspec.structs.replace(before, resumed=before.resumed + 1)
     else:
         recordings = [open_recording(one) for one in file or []]
@@ -96,6 +100,7 @@ def replay(
             recordings=[str(one.folder.absolute()) for one in recordings],
             run=f"replay-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
             created_us=time.time_ns() // 1000,
+            as_recorded=as_recorded,
             clock=_one_of("--clock", clock, "sent", "calendar"),  # type: ignore[arg-type]
             speed=1.0 if speed == "max" else _positive("--speed", speed),
             closed=speed == "max",

@@ -89,11 +89,13 @@ async def run_replay(
     progress(f"Replaying {extent.documents:,} documents to {extent.deliveries:,} recipients ({plan.run}) ...")
     async with Axis(settings, folder / "logs") as axis:
         conductor = Conductor(settings, axis, plan.run, fleets=1, stalled_s=STALLED_S + longest_gap_s)
-        processors = [
-            RoleCommand("hub", ["hub", *registry]),
-            RoleCommand("stream", ["stream", "--snapshot-interval", "1", *registry]),
-        ]
-        fleet = RoleCommand("fleet", ["fleet", "--run", plan.run, "--replay", str(folder / "replay.json"), *registry])
+        processors = [RoleCommand("stream", ["stream", "--snapshot-interval", "1", *registry])]
+        sending = ["fleet", "--run", plan.run, "--replay", str(folder / "replay.json"), *registry]
+        if plan.as_recorded:
+            sending.append("--no-receive")
+        else:
+            processors.insert(0, RoleCommand("hub", ["hub", *registry]))
+        fleet = RoleCommand("fleet", sending)
         total = extent.documents + extent.deliveries
         conducted = await conductor.conduct(processors, [fleet], teller(total, language))
     progress("Reading back what was sent, to hold it against the recording ...")
@@ -157,6 +159,8 @@ def _conclude(
     path = write_result(folder, result)
     console = Console()
     console.print(fidelity_table(faithful[0], faithful[1], language))
+    if plan.as_recorded:
+        console.print("[bold]The latencies are those of the recording.[/]")
     console.print(closing_view(verdict, stages, result["rates"], language, closed=plan.closed))
     console.print(f"{conducted.wall_seconds:,.1f} s   {os.path.relpath(path)}", highlight=False)
     return exit_code
@@ -167,6 +171,7 @@ def workload_of(plan: ReplayPlan) -> dict[str, Any]:
     return {
         "name": "replay",
         "closed_loop": plan.closed,
+        "as": "recorded" if plan.as_recorded else "traffic",
         "recordings": [Path(folder).name for folder in plan.recordings],
         "clock": plan.clock,
         "speed": plan.speed,

@@ -24,10 +24,12 @@ FROM (
 );
 CREATE TEMP TABLE packets AS
 SELECT *, coalesce(document, format('{{}}.{{}}.{{:07d}}', sender, year, ordinal)) AS document_id,
-       row_number() OVER (PARTITION BY coalesce(document, '#' || line::VARCHAR) ORDER BY sent_us, line) - 1 AS serial
+       row_number() OVER (PARTITION BY coalesce(document, '#' || line::VARCHAR) ORDER BY sent_us, line, occurrence) - 1
+       AS serial
 FROM (
     SELECT *, {_YEAR} AS year,
-           row_number() OVER (PARTITION BY sender, {_YEAR}, document IS NULL ORDER BY sent_us, line) AS ordinal
+           row_number() OVER (PARTITION BY sender, {_YEAR}, document IS NULL ORDER BY sent_us, line, occurrence)
+           AS ordinal
     FROM (
         SELECT packet, sent_us, sender, occurrence, min(line) AS line, any_value(document) AS document,
                arg_min(type, line) AS type, arg_min(priority, line) AS priority, arg_min(steering, line) AS steering,
@@ -102,11 +104,11 @@ def _quoted(name: str) -> str:
 
 #: All rows in order of time; ties in the order of the file, a document before its receipts.
 ROWS = f"""
-SELECT row_number() OVER () - 1 AS sequence, * EXCLUDE (line, place, after) FROM (
-    SELECT {_select(_SENT)}, line, 0 AS place, 0 AS after FROM packets
+SELECT row_number() OVER () - 1 AS sequence, * EXCLUDE (line, place, after, occurrence) FROM (
+    SELECT {_select(_SENT)}, line, 0 AS place, 0 AS after, occurrence FROM packets
     UNION ALL
-    SELECT {_select(_RECEIPT)}, deliveries.line, place, 1 AS after
+    SELECT {_select(_RECEIPT)}, deliveries.line, place, 1 AS after, occurrence
     FROM deliveries JOIN packets USING (packet, sent_us, sender, occurrence)
     WHERE received_us IS NOT NULL
-    ORDER BY time_us, after, line, place
+    ORDER BY time_us, after, line, place, occurrence
 )"""

@@ -280,7 +280,7 @@ def test_a_dry_run_tells_what_would_be_sent(tmp_path: Path, capsys: pytest.Captu
         (["{r}", "--max-gap", "2"], "--max-gap '2' is no duration"),
         (["{r}", "--from", "yesterday"], "'yesterday' is no moment"),
         (["{r}", "--clock", "wall"], "--clock 'wall' is not known"),
-        (["{r}", "--as", "magic"], "--as magic is not known"),
+        (["{r}", "--as", "magic"], "--as 'magic' is not known"),
         (["--resume", "replay-none"], "is no plan of a replay"),
         (["{r}/part-000000.parquet"], "is no recording"),
     ],

@@ -131,12 +131,13 @@ def seconds_moved(sent: Sent, life: Int64s, starts: Int64s) -> float:
     """Return the share of documents by which the counts per second differ from the schedule's."""
     if not len(sent.due_us):
         return 0.0
-    start = starts[life]
-    scheduled = np.bincount((sent.due_us // SECOND_US).clip(0))
-    found = np.bincount(((sent.sent_us - start) // SECOND_US).clip(0))
-    longest = max(len(scheduled), len(found))
-    difference = np.pad(scheduled, (0, longest - len(scheduled))) - np.pad(found, (0, longest - len(found)))
-    return float(np.abs(difference).sum() / 2 / len(sent.due_us))
+    scheduled = sent.due_us // SECOND_US
+    found = (sent.sent_us - starts[life]) // SECOND_US
+    # Only seconds in which something is due or sent are counted: a replay may be long and mostly silent.
+    _, at = np.unique(np.concatenate([scheduled, found]), return_inverse=True)
+    wanted = np.bincount(at[: len(scheduled)], minlength=int(at.max()) + 1)
+    counted = np.bincount(at[len(scheduled) :], minlength=len(wanted))
+    return float(np.abs(wanted - counted).sum() / 2 / len(sent.due_us))
 
 
 def measure(

@@ -111,3 +111,8 @@ def test_the_distance_is_the_largest_difference_of_the_distributions(one: list[i
     assert found == pytest.approx(expected)
     assert found == ks_distance(np.array(other), np.array(one))
     assert ks_distance(np.array(one), np.array(one)) == 0
+
+
+def test_a_long_and_mostly_silent_replay_takes_no_memory_for_its_silence() -> None:
+    fidelity = measured(replayed([0, 10**15], [0, 2_000_000]))
+    assert fidelity.seconds_moved_share == 0.5

@@ -1,6 +1,7 @@
 """`docaxis record`: the axis's committed events from Kafka into a recording, a folder of Parquet parts."""
 
 import asyncio
+import gc
 import signal
 import time
 from collections.abc import Callable
@@ -9,8 +10,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+import uvloop
 
 from docaxis.commands.options import BootstrapServers, SettingsFile, TopicPrefix, new_app, progress, settings_from
+from docaxis.commands.role import GC_THRESHOLD
 from docaxis.domain.agency import Registry
 from docaxis.domain.calendar import VIETNAM_OFFSET_MS
 from docaxis.domain.errors import UsageError
@@ -71,7 +74,8 @@ def record(
     writer = RecordingWriter(out, source, part_rows=part_rows)
     if writer.rows:
         progress(f"Going on after {writer.rows:,} rows in {len(writer.parts)} parts")
-    asyncio.run(_record(reachable, chosen, writer, live=live))
+    gc.set_threshold(*GC_THRESHOLD)
+    uvloop.run(_record(reachable, chosen, writer, live=live))
     beside = ""
     if registry is not None:
         write_whole(out / REGISTRY, registry.read_bytes())

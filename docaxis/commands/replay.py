@@ -25,6 +25,7 @@ from docaxis.recording.replay_plan import (
     Extent,
     ReplayPlan,
     agencies_of,
+    check_runs,
     longest_gap_us,
     prepare,
     read_plan,
@@ -150,6 +151,7 @@ def _looked_at(plan: ReplayPlan, duration: str | None, known: Registry) -> tuple
                 raise UsageError(f"--duration {duration} is no time", next_step="give a time as 60s or 10m")
             plan = msgspec.structs.replace(plan, speed=max(extent.span_us, 1) / wanted_us)
             extent = prepare(connection, plan)
+        check_runs(connection)
         unknown = [code for code in agencies_of(connection) if known.find(code) is None]
         gap_us = longest_gap_us(connection)
     capped = gap_us if plan.max_gap_us is None else min(gap_us, round(plan.max_gap_us * plan.speed))

@@ -119,6 +119,23 @@ def longest_gap_us(connection: duckdb.DuckDBPyConnection) -> int:
     return int(gap) * 1_000_000
 
 
+def check_runs(connection: duckdb.DuckDBPyConnection) -> None:
+    """Raise UsageError if the events are of several runs that use the same ids: sent as one run, they would collide."""
+    runs = [run for (run,) in connection.execute("SELECT DISTINCT run FROM planned ORDER BY run").fetchall()]
+    if len(runs) < 2:
+        return
+    (collide,) = connection.execute(
+        "SELECT count(*) FROM (SELECT packet_id FROM planned WHERE kind = 'sent' AND copy = 0 "
+        "GROUP BY packet_id HAVING count(DISTINCT run) > 1)"
+    ).fetchall()[0]
+    if collide:
+        shown = ", ".join(runs[:5]) + (" ..." if len(runs) > 5 else "")
+        raise UsageError(
+            f"the recording holds {len(runs)} runs that use the same ids ({collide:,} packets): {shown}",
+            next_step=f"choose one, as in --where \"run = '{runs[0]}'\"",
+        )
+
+
 def agencies_of(connection: duckdb.DuckDBPyConnection) -> list[str]:
     """Return every code that sends or receives in the plan."""
     rows = connection.execute(

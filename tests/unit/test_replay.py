@@ -261,6 +261,16 @@ def test_agencies_that_the_registry_lacks_are_told(tmp_path: Path, capsys: pytes
     assert "2 agencies of the recording are not in the registry: Y98, Y99" in capsys.readouterr().err
 
 
+def test_runs_that_use_the_same_ids_must_be_chosen_between(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    events = [msgspec.structs.replace(sent(n, US + n), run=run) for run in ("one", "two") for n in (1, 2)]
+    record_events(tmp_path / "r", events)
+    arguments = ["replay", str(tmp_path / "r"), "--dry-run"]
+    assert main(arguments) == 2
+    assert "holds 2 runs that use the same ids (2 packets): one, two" in capsys.readouterr().err
+    assert main([*arguments, "--where", "run = 'two'"]) == 0
+    assert "2 documents, 2 deliveries" in capsys.readouterr().out
+
+
 def test_a_dry_run_tells_what_would_be_sent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     events = [sent(n, US + n * 100_000, "H53", ("G22", "Y98")) for n in range(1, 101)]
     record_events(tmp_path / "r", events)

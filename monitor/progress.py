@@ -68,13 +68,22 @@ def _quantile(histogram: Histogram, q: float) -> str:
 
 
 def closing_view(
-    verdict: Verdict, stages: Mapping[str, Histogram], rates: Mapping[str, float], language: Language
+    verdict: Verdict,
+    stages: Mapping[str, Histogram],
+    rates: Mapping[str, float],
+    language: Language,
+    *,
+    closed: bool = True,
 ) -> RenderableType:
-    """Return what a run ends with: milestones, latencies, ledger, rates, verdict."""
+    """Return what a run ends with: milestones, latencies (`closed`: of a closed loop), ledger, rates, verdict."""
     parts: list[RenderableType] = []
     if verdict.milestones:
         parts.append(_milestones(verdict, language))
-    parts += [_latencies(stages, language), _ledger(verdict, rates, language), _judgement(verdict, language)]
+    parts += [
+        _latencies(stages, language, closed=closed),
+        _ledger(verdict, rates, language),
+        _judgement(verdict, language),
+    ]
     return Group(*parts)
 
 
@@ -105,8 +114,8 @@ def _milestones(verdict: Verdict, language: Language) -> Table:
     return table
 
 
-def _latencies(stages: Mapping[str, Histogram], language: Language) -> Table:
-    title = "Latency by stage (closed loop: shown, not judged)"
+def _latencies(stages: Mapping[str, Histogram], language: Language, *, closed: bool) -> Table:
+    title = "Latency by stage (closed loop: shown, not judged)" if closed else "Latency by stage"
     table = _table(title, "stage", "samples", "median", "p99", "p99.9", "max", language=language)
     for stage, histogram in stages.items():
         quantiles = [_quantile(histogram, q) for q in (0.5, 0.99, 0.999)]

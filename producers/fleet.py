@@ -21,6 +21,7 @@ from docaxis.domain.clock import Clock
 from docaxis.domain.codec import encode
 from docaxis.kafka.topics import Topics
 from docaxis.kafka.writer import BATCH_BYTES, BatchWriter
+from docaxis.recording.replay_plan import ReplayPlan
 from docaxis.workload.faults import Fault
 from monitor.feed import Feed
 from monitor.reading import CLOSING, TRAFFIC, Reading, encode_reading
@@ -33,6 +34,9 @@ from producers.life_cycle import LifeCycles
 from producers.pacer import Pacer
 from producers.receiver import ReceiverSettings, ReceiverStats, run_receiver
 from producers.receiver_faults import ReceiverFaults
+from producers.recorded import LEAD_US, Ahead, AlreadySent, Slice, recorded_slices
+from producers.recorded_events import send_events
+from producers.resume import already_sent, take_over
 from producers.schedule import ConstantRate, PoissonRate
 from producers.scheduled import ScheduledLoad, ScheduledSender
 from producers.sender import Sender, SenderSettings, SenderStats
@@ -83,7 +87,14 @@ class ClosedLoad:
     batches: Iterator[DraftBatch]
 
 
-Load = OpenLoad | ClosedLoad | ScheduledLoad
+@dataclass(frozen=True, slots=True)
+class RecordedLoad:
+    """Documents of the past, each at its moment; or, if the plan says so, as fast as they are received."""
+
+    plan: ReplayPlan
+
+
+Load = OpenLoad | ClosedLoad | ScheduledLoad | RecordedLoad
 
 
 @dataclass(slots=True)
@@ -129,12 +140,15 @@ class Fleet:
             await producer.start()
             stack.push_async_callback(producer.stop)
             parts = [self._report(producer, stop)]
-            if self._load is not None:
+            if isinstance(self._load, RecordedLoad) and self._load.plan.as_recorded:
+                parts.append(self._send_as_recorded(self._load.plan, stop))
+            elif self._load is not None:
                 parts.append(self._send(self._load, stop))
             else:
                 self.stats.sending_ended = True
             if isinstance(self._load, ClosedLoad) or (
-                isinstance(self._load, ScheduledLoad) and any(self._load.windows)
+                (isinstance(self._load, ScheduledLoad) and any(self._load.windows))
+                or (isinstance(self._load, RecordedLoad) and self._load.plan.closed and not self._load.plan.as_recorded)
             ):
                 parts.append(self._widen_window(stop))
             watching: list[asyncio.Task[None]] = []
@@ -170,6 +184,8 @@ class Fleet:
                 await sender.send_closed(self._drafts(load.batches), self._window, stop)
             elif isinstance(load, ScheduledLoad):
                 await self._send_scheduled(sender, load, stop)
+            elif isinstance(load, RecordedLoad):
+                await self._send_recorded(sender, load.plan, stop)
             else:
                 await self._send_open(sender, load, stop)
         finally:
@@ -230,6 +246,36 @@ class Fleet:
             if stop.is_set():
                 return
             await sender.send_open(drafts, start_us + due_us, pacer.wait_until, stop)
+
+    async def _send_recorded(self, sender: Sender, plan: ReplayPlan, stop: asyncio.Event) -> None:
+        sent = AlreadySent()
+        if plan.resumed:
+            topic = self._settings.topics.sent
+            sent = await already_sent(
+                self._settings.client, topic, self._settings.partitions, plan.run, plan.created_us
+            )
+            take_over(self.stats.sender.arrivals, sent)
+        slices = recorded_slices(plan, self._settings.partitions, self._settings.registry.codes, sent)
+        ahead = Ahead(slices, self._clock)
+        await asyncio.to_thread(ahead.fill)
+        if plan.closed:
+            await sender.send_closed(_in_order(ahead), self._window, stop)
+            return
+        start_us = None
+        while (ready := ahead.next()) is not None and not stop.is_set():
+            if start_us is None:
+                start_us = self._clock.wall_us() + LEAD_US - int(ready.due_us[0])
+            await sender.send_open(ready.drafts, start_us + ready.due_us, ahead.wait_until, stop)
+
+    async def _send_as_recorded(self, plan: ReplayPlan, stop: asyncio.Event) -> None:
+        settings, arrivals = self._settings, self.stats.sender.arrivals
+        codes = settings.registry.codes
+        try:
+            await send_events(
+                plan, settings.client, settings.topics, settings.partitions, codes, arrivals, self._clock, stop
+            )
+        finally:
+            self.stats.sending_ended = True
 
     async def _widen_window(self, stop: asyncio.Event) -> None:
         """Let the window follow the ledger: what is closed there is no longer under way, whoever received it.
@@ -357,6 +403,13 @@ def closed_of(mine: int, closed: int, expected: int) -> int:
 def fitting_mean(fan_out_mean: float, agencies: int) -> float:
     """Return the mean number of recipients, less where so few agencies could not be as many recipients."""
     return fan_out_mean if fan_out_mean < agencies - 1 else agencies / 2
+
+
+async def _in_order(ahead: Ahead[Slice]) -> AsyncIterator[Drafts]:
+    """Yield the drafts as they come; the loop goes on in between."""
+    while (ready := ahead.next()) is not None:
+        yield ready.drafts
+        await asyncio.sleep(0)
 
 
 class _Traffic:

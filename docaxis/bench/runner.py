@@ -28,6 +28,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     Benchmark("hub", ("hub",)),
     Benchmark("codec", ("codec",)),
     Benchmark("schedule", ("schedule_error",)),
+    Benchmark("recordings", ("record", "import", "replay_error", "replay_ks", "recording_memory")),
     Benchmark("scrapes", ("scrapes", "series")),
 )
 

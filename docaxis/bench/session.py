@@ -39,6 +39,8 @@ class Volume:
     open_seconds: int = 15
     codec_records: int = 20_000
     scrapes: int = 100
+    edge_rows: int = 80_000
+    generated_rows: int = 100_000_000
 
 
 #: Enough to see that everything works; the figures mean little.
@@ -52,6 +54,8 @@ QUICK = Volume(
     open_seconds=3,
     codec_records=2_000,
     scrapes=10,
+    edge_rows=2_000,
+    generated_rows=200_000,
 )
 
 

@@ -52,7 +52,8 @@ class Conducted:
 class Conductor:
     """Runs one run on a cluster whose topics exist."""
 
-    def __init__(self, settings: Settings, axis: Axis, run: str, fleets: int) -> None:
+    def __init__(self, settings: Settings, axis: Axis, run: str, fleets: int, *, stalled_s: float = STALLED_S) -> None:
+        self._stalled_s = stalled_s
         self._settings = settings
         self._axis = axis
         self._run = run
@@ -101,7 +102,7 @@ class Conductor:
             newer = progress_mark(readings, run)
             if newer != mark:
                 mark, moved_s = newer, now_s
-            if now_s - moved_s > (QUIET_S if ended else STALLED_S):
+            if now_s - moved_s > (QUIET_S if ended else self._stalled_s):
                 return
             await asyncio.sleep(TICK_S)
 

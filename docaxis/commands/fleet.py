@@ -5,6 +5,7 @@ import contextlib
 import os
 import re
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,7 +21,8 @@ from docaxis.domain.event import RUN_LENGTH_MAX
 from docaxis.kafka.broker import reachable_kafka
 from docaxis.kafka.client import client_kwargs
 from docaxis.kafka.topics import Topics
-from producers.fleet import ClosedLoad, Fleet, FleetSettings, FleetStats, Load, OpenLoad
+from docaxis.recording.replay_plan import read_plan
+from producers.fleet import ClosedLoad, Fleet, FleetSettings, FleetStats, Load, OpenLoad, RecordedLoad
 from producers.fleet_metrics import FleetMetrics
 from producers.history import DEFAULT_UNTIL, History
 from producers.scheduled import ScheduledLoad
@@ -56,6 +58,7 @@ def fleet(
         float | None, typer.Option(min=RATE_MIN, max=RATE_MAX, help="Send so many documents a second, open loop.")
     ] = None,
     join: Annotated[bool, typer.Option("--join", help="Send a share of the load test that --run names.")] = False,
+    replay: Annotated[Path | None, typer.Option(help="Send what this plan of a replay says.")] = None,
     documents: Annotated[int | None, typer.Option(min=1, help="Stop sending after so many (with --rate).")] = None,
     constant: Annotated[bool, typer.Option("--constant", help="Even gaps instead of Poisson arrivals.")] = False,
     drafted_ahead: Annotated[bool, typer.Option("--drafted-ahead", help="Draft all documents first.")] = False,
@@ -71,9 +74,11 @@ def fleet(
     owned: Owned = False,
     settings_file: SettingsFile = None,
 ) -> None:
-    """Be the agencies until Ctrl-C. Without --history, --rate or --join they only receive."""
-    if history + (rate is not None) + join > 1:
-        raise UsageError("--history, --rate and --join exclude each other", next_step="leave all but one of them out")
+    """Be the agencies until Ctrl-C. Without --history, --rate, --join or --replay they only receive."""
+    if history + (rate is not None) + join + (replay is not None) > 1:
+        raise UsageError(
+            "--history, --rate, --join and --replay exclude each other", next_step="leave all but one of them out"
+        )
     check_run(run)
     settings = settings_from(settings_file, {"kafka.bootstrap_servers": bootstrap_servers, "topics.prefix": prefix})
     number, of = parse_share(share)
@@ -88,7 +93,7 @@ def fleet(
         agencies,
         seed,
         receive=receive,
-        name=f"fleet-{number}" if history or rate or join else f"receivers-{number}",
+        name=f"fleet-{number}" if history or rate or join or replay else f"receivers-{number}",
         share=(number, of),
         poll_interval_us=int(poll_interval * 1e6),
         life_cycle=life_cycle,
@@ -102,7 +107,9 @@ def fleet(
         load = ClosedLoad(History.load().generate(seed, fleet_settings.registry, last, scale=scale))
     elif rate is not None:
         load = OpenLoad(rate, documents, poisson=not constant, drafted_ahead=drafted_ahead)
-    if isinstance(load, OpenLoad | ScheduledLoad):
+    elif replay is not None:
+        load = RecordedLoad(read_plan(replay))
+    if isinstance(load, OpenLoad | ScheduledLoad) or (isinstance(load, RecordedLoad) and not load.plan.closed):
         go_before_others()
     clock, stats = SystemClock(), FleetStats.of(settings.topics.partitions)
     one = Fleet(fleet_settings, load, clock, stats)

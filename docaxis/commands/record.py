@@ -1,0 +1,164 @@
+"""`docaxis record`: the axis's committed events from Kafka into a recording, a folder of Parquet parts."""
+
+import asyncio
+import gc
+import signal
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+import uvloop
+
+from docaxis.commands.options import BootstrapServers, SettingsFile, TopicPrefix, new_app, progress, settings_from
+from docaxis.commands.role import GC_THRESHOLD
+from docaxis.domain.agency import Registry
+from docaxis.domain.calendar import VIETNAM_OFFSET_MS
+from docaxis.domain.errors import UsageError
+from docaxis.kafka.broker import reachable_kafka
+from docaxis.kafka.client import client_kwargs
+from docaxis.kafka.cluster import probe
+from docaxis.kafka.topics import EVENTS, Topics
+from docaxis.recording.manifest import REGISTRY, Manifest, write_manifest, write_whole
+from docaxis.recording.recorder import Recorder, RecorderStats, Selection
+from docaxis.recording.summary import summarise
+from docaxis.recording.writer import PART_ROWS, RecordingWriter
+from docaxis.settings import Settings
+
+app = new_app(__doc__)
+
+LINE_INTERVAL_S = 2.0
+
+FromTime = Annotated[
+    str | None, typer.Option("--from", help="First moment, as 2021-02-23 or 2021-02-23T08:00 (Vietnam time).")
+]
+ToTime = Annotated[str | None, typer.Option("--to", help="The moment it ends before.")]
+Agencies = Annotated[str | None, typer.Option(help="Only what these send or receive, as H53,G22.")]
+
+
+@app.command()
+def record(
+    out: Annotated[Path, typer.Argument(help="Folder of the recording; one that was not finished is gone on with.")],
+    bootstrap_servers: BootstrapServers = None,
+    prefix: TopicPrefix = None,
+    from_time: FromTime = None,
+    to_time: ToTime = None,
+    topics: Annotated[str, typer.Option(help="Which topics, as sent,status.")] = ",".join(EVENTS),
+    agencies: Agencies = None,
+    run: Annotated[
+        list[str] | None, typer.Option("--run", help="Only the events of this run; may be repeated.")
+    ] = None,
+    live: Annotated[bool, typer.Option("--live", help="Go on after the end of the log, until Ctrl-C.")] = False,
+    registry: Annotated[Path | None, typer.Option(help="Registry of the agencies, kept beside the recording.")] = None,
+    sensitive: Annotated[bool, typer.Option("--sensitive", help="Mark it: replay must pseudonymise it.")] = False,
+    part_rows: Annotated[int, typer.Option(min=1, hidden=True)] = PART_ROWS,
+    settings_file: SettingsFile = None,
+) -> None:
+    """Record what is in the topics, or (--live) what comes. Killed and started again, it loses and doubles nothing."""
+    settings = settings_from(settings_file, {"kafka.bootstrap_servers": bootstrap_servers, "topics.prefix": prefix})
+    chosen = Selection(
+        topics=_topics(topics),
+        from_us=parse_moment_us(from_time) if from_time else None,
+        to_us=parse_moment_us(to_time) if to_time else None,
+        agencies=tuple(sorted(agencies.split(","))) if agencies else (),
+        runs=tuple(run or ()),
+    )
+    kafka = reachable_kafka(settings)
+    reachable = settings.model_copy(update={"kafka": kafka})
+    if registry is not None:
+        Registry.load(registry)  # its faults are told before anything is written
+    source = {"prefix": settings.topics.prefix, **chosen.described()}
+    asyncio.run(probe(kafka))
+    writer = RecordingWriter(out, source, part_rows=part_rows)
+    if writer.rows:
+        progress(f"Going on after {writer.rows:,} rows in {len(writer.parts)} parts")
+    gc.set_threshold(*GC_THRESHOLD)
+    uvloop.run(_record(reachable, chosen, writer, live=live))
+    beside = ""
+    if registry is not None:
+        write_whole(out / REGISTRY, registry.read_bytes())
+        beside = REGISTRY
+    manifest = summarise(out, writer.parts, source, sensitive=sensitive, registry=beside)
+    write_manifest(out, manifest)
+    print(described(out, manifest))
+
+
+async def _record(settings: Settings, chosen: Selection, writer: RecordingWriter, *, live: bool) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    recorder = Recorder(
+        client_kwargs(settings.kafka),
+        Topics(settings.topics.prefix),
+        settings.topics.partitions,
+        chosen,
+        live=live,
+    )
+    await recorder.record(writer, stop, _teller())
+
+
+def _teller() -> Callable[[RecorderStats], None]:
+    told_s = time.monotonic()
+
+    def tell(stats: RecorderStats) -> None:
+        nonlocal told_s
+        now_s = time.monotonic()
+        if now_s - told_s >= LINE_INTERVAL_S:
+            told_s = now_s
+            rate = stats.events / max(now_s - stats.began_s, 1e-9)
+            progress(
+                f"{stats.events:>12,} events read  {rate:>9,.0f}/s  {stats.recorded:>12,} rows  {stats.left:,} left"
+            )
+
+    return tell
+
+
+def described(folder: Path, manifest: Manifest) -> str:
+    """Return in a few lines what a recording holds."""
+    kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(manifest.kinds.items()))
+    lines = [f"{folder}: {manifest.rows:,} rows ({kinds}) in {len(manifest.parts)} parts"]
+    lines.append(
+        f"  {manifest.documents:,} documents, {manifest.deliveries:,} deliveries, "
+        f"{manifest.senders:,} senders, {len(manifest.agencies):,} agencies"
+    )
+    if manifest.time_us_min is not None and manifest.time_us_max is not None:
+        lines.append(f"  sent {shown_us(manifest.time_us_min)} to {shown_us(manifest.time_us_max)} (Vietnam time)")
+    for gap in manifest.gaps[:3]:
+        hours = (gap.to_us - gap.from_us) / 3.6e9
+        lines.append(f"  nothing for {hours:,.1f} h from {shown_us(gap.from_us)}")
+    if manifest.clock_backwards:
+        lines.append(
+            f"  {manifest.clock_backwards:,} rows stood after a later one: the clock went backwards, or no order"
+        )
+    if manifest.sensitive:
+        lines.append("  marked sensitive: replay it with --pseudonymise")
+    return "\n".join(lines)
+
+
+def shown_us(instant_us: int) -> str:
+    """Return a moment in Vietnam time, for people."""
+    return f"{datetime.fromtimestamp(instant_us / 1e6 + VIETNAM_OFFSET_MS / 1e3, UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def parse_moment_us(text: str) -> int:
+    """Return the moment a user wrote, in Vietnam time unless it names another zone."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        try:
+            moment = datetime.strptime(text, "%d/%m/%Y")  # noqa: DTZ007  # the zone is Vietnam's, below
+        except ValueError:
+            raise UsageError(f"{text!r} is no moment", next_step="write it as 2021-02-23 or 2021-02-23T08:00") from None
+    if moment.tzinfo is None:
+        return round(moment.replace(tzinfo=UTC).timestamp() * 1e6) - VIETNAM_OFFSET_MS * 1000
+    return round(moment.timestamp() * 1e6)
+
+
+def _topics(text: str) -> tuple[str, ...]:
+    names = tuple(name.strip() for name in text.split(","))
+    for name in names:
+        if name not in EVENTS:
+            raise UsageError(f"--topics {name}: no such topic", next_step=f"choose among {', '.join(EVENTS)}")
+    return tuple(name for name in EVENTS if name in names)

@@ -1,0 +1,61 @@
+"""The fidelity of a replay for people, and for result.json. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from rich import box
+from rich.table import Table
+
+from monitor.fidelity import Fidelity
+from monitor.words import Language, word
+
+
+def fidelity_table(fidelity: Fidelity, changed: Mapping[str, Any], language: Language) -> Table:
+    """Return the fidelity section of a replay's end. `changed`: what the plan itself changed of the recorded times."""
+    table = Table(title=word("Fidelity", language), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table.show_header = False
+    table.add_column()
+    table.add_column(justify="right")
+    error = ", ".join(f"{us / 1000:,.3f}" for us in fidelity.send_error_us.values())
+    rows = [
+        ("documents planned", f"{fidelity.documents_planned:,}"),
+        ("documents sent once", f"{fidelity.documents_sent:,}"),
+        ("doubled, not in the plan", f"{fidelity.documents_doubled:,}, {fidelity.documents_strange:,}"),
+        ("pairs equal", _equal(fidelity.pairs, fidelity.pairs_differing)),
+        ("hours equal", _equal(fidelity.hours, fidelity.hours_differing)),
+    ]
+    if not changed["closed"]:
+        rows += [
+            ("speed", f"{changed['speed']:,.6g}"),
+            ("send-time error p50, p99, max", f"{error} ms"),
+            ("Kolmogorov-Smirnov distance", f"{fidelity.ks_pooled:.4f} ({fidelity.gaps_compared:,} ≥ 10 ms)"),
+            ("documents in another second", f"{fidelity.seconds_moved_share:.3%}"),
+            ("gaps skipped", f"{changed['gaps_skipped']:,} ({changed['skipped_seconds']:,.1f} s)"),
+            ("shifted by the rate limit", f"{changed['capped']:,} (≤ {changed['capped_seconds_max']:,.3f} s)"),
+        ]
+    rows.append(("copies of each", f"{changed['amplify']:,}"))
+    if fidelity.lives > 1 and not changed["closed"]:
+        rows.append(("lives", f"{fidelity.lives:,}"))
+    for name, value in rows:
+        table.add_row(word(name, language), value)
+    return table
+
+
+def _equal(all_of: int, differing: int) -> str:
+    return f"{all_of - differing:,} / {all_of:,}"
+
+
+def fidelity_result(fidelity: Fidelity, changed: Mapping[str, Any], worst_sender: str) -> dict[str, Any]:
+    """Return the fidelity as result.json has it; times in seconds."""
+    content = asdict(fidelity)
+    error = content.pop("send_error_us")
+    content.pop("ks_worst_sender")
+    return {
+        **content,
+        "complete": fidelity.complete,
+        "intended_error_us_max": fidelity.intended_error_us_max,
+        "send_error_seconds": {name: us / 1e6 for name, us in error.items()},
+        "ks_worst_sender": worst_sender,
+        "changed": dict(changed),
+    }

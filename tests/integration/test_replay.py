@@ -1,0 +1,169 @@
+"""Replays on a real broker: every row delivered exactly once, in order, also when the whole replay is killed."""
+
+import asyncio
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import orjson
+import psutil
+import pytest
+
+from docaxis.cli import main
+from docaxis.kafka.client import client_kwargs
+from docaxis.kafka.topics import Topics
+from docaxis.settings import KafkaSettings, TopicSettings
+from tests.support.recordings import import_text
+from tests.support.truth import Exchanged, check_exactly_once, read_all
+
+T = TypeVar("T")
+
+#: A run of hub, stream worker and fleet, on a machine that is busy with other things.
+WITHIN_S = 300.0
+
+
+def edge_list(folder: Path, rows: int, participants: int, seed: int = 1) -> list[str]:
+    """Import an edge list with many ties in time; return its lines."""
+    rng, at, lines = random.Random(seed), 1_000_000_000, []
+    for _ in range(rows):
+        at += rng.choice((0, 0, 0, 1, 7))
+        sender, recipient = rng.sample(range(participants), 2)
+        lines.append(f"{sender} {recipient} {at}")
+    import_text(folder, "\n".join(lines), "edge-list")
+    return lines
+
+
+def run_of(folder: Path) -> tuple[str, dict[str, Any]]:
+    """Return the only run and its result."""
+    result: dict[str, Any] = orjson.loads((folder / "runs" / "latest" / "result.json").read_bytes())
+    return result["run"], result
+
+
+def finished(coroutine: Awaitable[T]) -> T:
+    """Run to the end."""
+
+    async def run() -> T:
+        return await coroutine
+
+    return asyncio.run(run())
+
+
+def options(kafka: KafkaSettings, topics: Topics) -> list[str]:
+    """Return the options that lead to the test's topics."""
+    return ["--bootstrap-servers", str(kafka.bootstrap_servers), "--prefix", topics.prefix]
+
+
+@pytest.mark.timeout(600)
+def test_every_row_of_an_edge_list_is_delivered_once_and_ties_keep_their_order(
+    kafka: KafkaSettings,
+    topics: Topics,
+    topic_settings: TopicSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    lines = edge_list(tmp_path, rows=3000, participants=300)
+    assert main(["replay", str(tmp_path / "out"), "--speed", "1000", *options(kafka, topics)]) == 0, capsys.readouterr()
+    run, result = run_of(tmp_path)
+    fidelity = result["fidelity"]
+    assert fidelity["complete"]
+    assert (fidelity["documents_sent"], fidelity["pairs_differing"], fidelity["hours_differing"]) == (3000, 0, 0)
+    assert fidelity["intended_error_us_max"] == 0
+    exchanged = finished(Exchanged.read(client_kwargs(kafka), topics.prefix, topic_settings.partitions, run))
+    check_exactly_once(exchanged)
+    assert result["ledger"]["delivered_once"] == 3000
+    names = _names(tmp_path / "out")
+    in_order = _documents(kafka, topics, topic_settings.partitions, run)
+    first_s = int(lines[0].split()[2])
+    for found in in_order:  # a partition's documents stand in the order of the file
+        assert [one["line"] for one in found] == sorted(one["line"] for one in found)
+    everything = sorted((one for found in in_order for one in found), key=lambda one: int(one["line"]))
+    start_us = everything[0]["intended_us"]
+    seconds = [first_s + round((one["intended_us"] - start_us) / 1000) for one in everything]
+    whom = [f"{names[one['sender']]} {names[one['recipients'][0]]}" for one in everything]
+    assert [f"{pair} {at}" for pair, at in zip(whom, seconds, strict=True)] == lines
+
+
+def _names(recording: Path) -> dict[str, str]:
+    import csv
+
+    with (recording / "registry.csv").open(encoding="utf-8", newline="") as file:
+        return {row["code"]: row["name_en"] for row in csv.DictReader(file)}
+
+
+def _documents(kafka: KafkaSettings, topics: Topics, partitions: int, run: str) -> list[list[dict[str, Any]]]:
+    """Return the documents of a run by partition, in the order of the log, each with its line in the file."""
+    import pyarrow.parquet as pq
+
+    rows = pq.read_table(Path("out") / "part-000000.parquet", columns=["packet_id", "offset"]).to_pylist()
+    line_of = {row["packet_id"]: row["offset"] for row in rows}
+    found: list[list[dict[str, Any]]] = [[] for _ in range(partitions)]
+    for record in finished(read_all(client_kwargs(kafka), topics.sent, partitions)):
+        if record.event["run"] == run:
+            found[record.partition].append(record.event | {"line": line_of[record.event["packet_id"]]})
+    return found
+
+
+@pytest.mark.timeout(900)
+def test_a_replay_killed_in_the_middle_and_resumed_loses_and_doubles_nothing(
+    kafka: KafkaSettings,
+    topics: Topics,
+    topic_settings: TopicSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The command and all its roles are killed with SIGKILL while documents are on their way."""
+    monkeypatch.chdir(tmp_path)
+    edge_list(tmp_path, rows=6000, participants=60)
+    command = [sys.executable, "-m", "docaxis", "replay", str(tmp_path / "out"), "--duration", "25s"]
+    log = tmp_path / "log"
+    with log.open("wb") as file:
+        process = subprocess.Popen([*command, *options(kafka, topics)], stdout=file, stderr=file)
+    try:
+        before = _until_sent(kafka, topics, topic_settings.partitions, 1500, process, log)
+    finally:
+        _kill_all(process)
+    (run,) = [path.name for path in (tmp_path / "runs").iterdir() if path.name != "latest"]
+    assert 0 < before < 6000
+    assert main(["replay", "--resume", run, *options(kafka, topics)]) == 0, capsys.readouterr()
+    _, result = run_of(tmp_path)
+    assert result["fidelity"]["complete"]
+    assert result["fidelity"]["lives"] == 2
+    assert result["fidelity"]["changed"]["resumed"] == 1
+    assert result["ledger"]["documents"] == result["ledger"]["delivered_once"] == 6000
+    assert result["arrivals"]["acked"] == 6000
+    exchanged = finished(Exchanged.read(client_kwargs(kafka), topics.prefix, topic_settings.partitions, run))
+    check_exactly_once(exchanged)
+    sent = [one["packet_id"] for found in _documents(kafka, topics, topic_settings.partitions, run) for one in found]
+    assert len(sent) == len(set(sent)) == 6000
+
+
+def _until_sent(
+    kafka: KafkaSettings, topics: Topics, partitions: int, wanted: int, process: "subprocess.Popen[bytes]", log: Path
+) -> int:
+    deadline_s = time.monotonic() + WITHIN_S
+    while True:
+        found = len(finished(read_all(client_kwargs(kafka), topics.sent, partitions)))
+        if found >= wanted:
+            return found
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline_s, f"{found} documents were sent: {log.read_text()}"
+        time.sleep(0.1)
+
+
+def _kill_all(process: "subprocess.Popen[bytes]") -> None:
+    """SIGKILL the command and its roles, at once: it is stopped first, so that it cannot end them in order."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGSTOP)
+        for child in psutil.Process(process.pid).children(recursive=True):
+            os.kill(child.pid, signal.SIGKILL)
+    process.kill()
+    process.wait()

@@ -13,6 +13,7 @@ from typing import Annotated
 import orjson
 import typer
 import uvloop
+from aiohttp import web
 
 from docaxis.commands.log_limit import bounded
 from docaxis.domain.clock import SystemClock
@@ -47,6 +48,8 @@ class Role:
     collectors: Iterable[Collector]
     ready: Callable[[], bool]
     runs: Callable[[], Iterable[str]] = lambda: ()
+    routes: Iterable[web.RouteDef] = ()  # what it answers beside the usual endpoints
+    told_url: Callable[[str], None] = lambda url: None  # is told where its endpoints are, before it works
 
 
 def run_role(role: Role, *, metrics_port: int, owned: bool) -> None:
@@ -66,8 +69,9 @@ async def _run(role: Role, metrics_port: int, owned: bool) -> None:
     await probe(role.kafka)  # a wrong address is a message now; an outage later is waited for
     clock = SystemClock()
     metrics = Metrics([*role.collectors, ProcessMetrics(role.name, role.runs)], clock)
-    exposition = Exposition(metrics, role.ready, lambda: None, port=metrics_port, clock=clock)
+    exposition = Exposition(metrics, role.ready, lambda: None, port=metrics_port, clock=clock, routes=role.routes)
     await exposition.start()
+    role.told_url(exposition.url)
     try:
         print(orjson.dumps({"role": role.name, "pid": os.getpid(), "url": exposition.url}).decode(), flush=True)
         await role.work(stop)

@@ -36,6 +36,7 @@ class Command:
 COMMANDS: tuple[Command, ...] = (
     Command("demo", "Send the published history through the hub, every delivery audited", "docaxis.commands.demo"),
     Command("up", "Start broker, hub, processors and fleet, and keep them running", "docaxis.commands.up"),
+    Command("monitor", "Watch the events of any Kafka: processors and the live page", "docaxis.commands.monitor"),
     Command("hub", "Route documents to their recipients (one role)", "docaxis.commands.hub"),
     Command("stream", "Count, time and audit the events (one role)", "docaxis.commands.stream"),
     Command("fleet", "Be the virtual agencies (one role)", "docaxis.commands.fleet"),

@@ -2,16 +2,19 @@
 
 import asyncio
 import contextlib
+import os
 import signal
 from pathlib import Path
 from typing import Annotated
 
+import orjson
 import typer
 
 from docaxis.commands.axis import Axis
 from docaxis.commands.hub import RegistryFile
 from docaxis.commands.options import BootstrapServers, SettingsFile, TopicPrefix, new_app, progress, settings_from
 from docaxis.commands.page_options import AllowHost, Listen, TokenFile, live_settings
+from docaxis.commands.role import Owned, watch_parent
 from docaxis.domain.agency import Registry
 from docaxis.kafka.broker import reachable_kafka
 from docaxis.kafka.client import client_kwargs
@@ -40,6 +43,7 @@ def monitor(
     listen: Listen = "127.0.0.1",
     allow_host: AllowHost = None,
     token_file: TokenFile = None,
+    owned: Owned = False,
     settings_file: SettingsFile = None,
 ) -> None:
     """Count, time and audit what the topics carry, whoever writes it, and show it on a page."""
@@ -47,13 +51,20 @@ def monitor(
     page = live_settings(listen, page_port, allow_host, token_file, late_after)
     agencies = Registry.load(registry)
     settings = settings.model_copy(update={"kafka": reachable_kafka(settings)})
-    asyncio.run(_monitor(settings, agencies, registry, workers, page))
+    asyncio.run(_monitor(settings, agencies, registry, workers, page, owned))
 
 
 async def _monitor(
-    settings: Settings, agencies: Registry, registry: Path | None, workers: int, page_settings: LiveSettings
+    settings: Settings,
+    agencies: Registry,
+    registry: Path | None,
+    workers: int,
+    page_settings: LiveSettings,
+    owned: bool,
 ) -> None:
     stop = asyncio.Event()
+    if owned:
+        await watch_parent(stop)
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await ensure_topics(settings.kafka, plan_topics(settings.topics))
@@ -66,6 +77,7 @@ async def _monitor(
         try:
             async with LivePage(client, topics, settings.topics.partitions, feed, agencies, page_settings) as page:
                 progress(f"Live page: {page.url}   (Ctrl-C ends it)")
+                print(orjson.dumps({"role": "monitor", "pid": os.getpid(), "url": page.url}).decode(), flush=True)
                 await asyncio.gather(
                     *(axis.start(f"stream-{n}" if n else "stream", *arguments) for n in range(workers))
                 )

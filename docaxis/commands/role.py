@@ -65,7 +65,7 @@ async def _run(role: Role, metrics_port: int, owned: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, stop)
     if owned:
-        await _watch_parent(stop)
+        await watch_parent(stop)
     await probe(role.kafka)  # a wrong address is a message now; an outage later is waited for
     clock = SystemClock()
     metrics = Metrics([*role.collectors, ProcessMetrics(role.name, role.runs)], clock)
@@ -94,7 +94,7 @@ def _stop(stop: asyncio.Event) -> None:
         asyncio.get_running_loop().call_later(END_WITHIN_S, os._exit, 70)
 
 
-async def _watch_parent(stop: asyncio.Event) -> None:
+async def watch_parent(stop: asyncio.Event) -> None:
     """Stop when standard input ends: it is a pipe that only the parent holds, so that means the parent is gone."""
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)

@@ -209,6 +209,7 @@ class Readings:
         self._runs_max = runs_max
         self._newest: dict[str, dict[str, dict[tuple[int, str], Reading]]] = {}  # run -> topic -> place
         self._activity: dict[str, None] = {}  # runs, the one that was quiet longest first
+        self._active_us: dict[str, int] = {}
         self.runs_forgotten = 0
 
     def put(self, reading: Reading) -> None:
@@ -218,12 +219,14 @@ class Readings:
         known = places.get(key)
         if known is None or (reading.offset, reading.at_us) >= (known.offset, known.at_us):
             places[key] = reading
+            happened_us = reading.spans.get("wall_us", (0, 0))[1]
+            self._active_us[reading.run] = max(happened_us, self._active_us.get(reading.run, 0))
         if reading.run:
             self._activity.pop(reading.run, None)
             self._activity[reading.run] = None
             while len(self._activity) > self._runs_max:
                 quietest = next(iter(self._activity))
-                del self._activity[quietest], self._newest[quietest]
+                del self._activity[quietest], self._newest[quietest], self._active_us[quietest]
                 self.runs_forgotten += 1
 
     def of(self, run: str, topic: str) -> list[Reading]:
@@ -234,10 +237,12 @@ class Readings:
         """Return the runs that were read of, in order of first appearance."""
         return list(self._newest)
 
-    def read_at_us(self, run: str) -> int:
-        """Return when the newest reading of a run was taken; 0 if there is none."""
-        topics = self._newest.get(run, {}).values()
-        return max((reading.at_us for places in topics for reading in places.values()), default=0)
+    def active_us(self, run: str) -> int:
+        """Return when the newest event of a run happened that was counted; 0 if none was.
+
+        Not when it was last read of: workers publish what they know of all runs together.
+        """
+        return self._active_us.get(run, 0)
 
     def counts(self, run: str, topic: str) -> dict[str, int]:
         """Return the summed counts of one run and topic."""

@@ -29,7 +29,7 @@ CHOICES_MAX = 50
 #: Rates are taken over so many seconds: workers publish once a second, not in step with us.
 RATE_S = 4
 
-#: A run in which nothing was read for so long is no longer followed, unless somebody looks at it.
+#: A run in which nothing happened for so long is no longer followed, unless somebody looks at it.
 IDLE_AFTER_US = 120_000_000
 
 #: Seconds for which a delivery must have been without its document before it is called misrouted.
@@ -98,8 +98,8 @@ class Board:
         self.tick_us = 0  # what the last look took
 
     def runs(self) -> list[tuple[str, int]]:
-        """Return the runs there are and when each was last read of, newest first."""
-        found = [(run, self._readings.read_at_us(run)) for run in self._readings.runs() if run]
+        """Return the runs there are and when something last happened in each, newest first."""
+        found = [(run, self._readings.active_us(run)) for run in self._readings.runs() if run]
         return sorted(found, key=lambda one: (-one[1], one[0]))
 
     def tick(self) -> None:
@@ -113,7 +113,7 @@ class Board:
         known = {run for run, _ in runs}
         followed = dict.fromkeys([*([newest] if newest else []), *(watched & known), *active])
         for run in self._boards.keys() - followed.keys():
-            self._boards.pop(run)
+            del self._boards[run]
         frames = {run: self._look(run, now_us, runs) for run in followed}
         for viewer in self.viewers:
             self._tell(viewer, viewer.run or newest, frames, runs, now_us)
@@ -160,10 +160,11 @@ class Board:
     def _tell(
         self, viewer: Viewer, run: str, frames: Mapping[str, bytes], runs: list[tuple[str, int]], now_us: int
     ) -> None:
-        if not viewer.needs_all and run in frames:
-            viewer.push(frames[run])
-        elif viewer.needs_all:
+        if viewer.needs_all or viewer.shown != run:  # "the newest" may be another one now
+            viewer.shown = run
             viewer.begin(frame("state", self.state(run, runs, now_us)))
+        elif run in frames:
+            viewer.push(frames[run])
 
     def state(self, run: str, runs: list[tuple[str, int]], now_us: int) -> dict[str, Any]:
         """Return all that a page needs to begin with."""

@@ -135,10 +135,7 @@ async def _end(task: "asyncio.Future[None]") -> None:
 
 
 def registry_json(registry: Registry) -> bytes:
-    """Return the agencies as the page needs them: code, names, kind."""
+    """Return the agencies as the page needs them: code and how sure it is, names, kind."""
     return orjson.dumps(
-        [
-            [one.code, one.display_code, one.name_vi, one.name_en, one.kind, one.is_placeholder]
-            for one in registry.agencies
-        ]
+        [[one.code, one.code_certainty, one.name_vi, one.name_en, one.kind] for one in registry.agencies]
     )

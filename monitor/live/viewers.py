@@ -27,6 +27,7 @@ class Viewer:
 
     def __init__(self, run: str) -> None:
         self.run = run  # "": whichever is the newest
+        self.shown = ""  # the run of the frames that it got
         self.needs_all = True
         self._frames: deque[bytes] = deque()
         self._waiting = asyncio.Event()
@@ -43,7 +44,8 @@ class Viewer:
             self._waiting.set()
 
     def begin(self, data: bytes) -> None:
-        """Give it the whole picture."""
+        """Give it the whole picture, in the place of all that still waits."""
+        self._frames.clear()
         self._frames.append(data)
         self.needs_all = False
         self._waiting.set()

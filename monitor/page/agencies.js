@@ -84,22 +84,25 @@ export class Agencies {
     if (!made) {
       const name = el("span", { className: "agency-name" });
       const code = el("span", { className: "code" });
+      const remark = el("small", { className: "remark" });
       const cells = new Map(COLUMNS.map((column) => [column, el("td", { className: "number" })]));
       const waiting = el("button", { type: "button", className: "small", onclick: () => this.openList({ recipient: agency.code }) });
       cells.get("waiting").append(waiting);
-      const element = el("tr", {}, el("th", { scope: "row" }, code, name), ...cells.values());
-      made = { element, name, code, cells, waiting };
+      const element = el("tr", {}, el("th", { scope: "row" }, code, name, remark), ...cells.values());
+      made = { element, name, code, remark, cells, waiting };
       this.rows.set(index, made);
     }
     const language = currentLanguage();
-    setText(made.code, agency.shown || "…");
+    setText(made.code, agency.code || "…");
+    const unsure = ["placeholder", "assumption"].includes(agency.certainty);
+    setText(made.remark, unsure ? ` (${say(`code_${agency.certainty}`)})` : "");
     setText(made.name, agency.known ? agency[language] : say(agency.code ? "stranger" : "other_strangers"));
     made.element.classList.toggle("row-stranger", !agency.known);
     for (const [column, cell] of made.cells) {
       const value = row[AGENCY[column]];
       if (column === "waiting") {
         setText(made.waiting, count(value, language));
-        made.waiting.setAttribute("aria-label", `${say("open_title")}: ${agency.shown}, ${count(value, language)}`);
+        made.waiting.setAttribute("aria-label", `${say("open_title")}: ${agency.code}, ${count(value, language)}`);
         made.waiting.disabled = !value || !agency.code;
       } else setText(cell, this.#written(column, value, language));
     }

@@ -107,7 +107,8 @@ export class Drawer {
   #delivery(packet, delivery) {
     const language = currentLanguage();
     const after = (us) => (us && packet.sent_us ? `+${duration(us - packet.sent_us, language)}` : "–");
-    const time = (us) => el("td", { className: "number", title: us ? fullTime(us) : "" }, after(us));
+    const cell = (key, ...inside) => el("td", { "data-label": say(key) }, ...inside);
+    const time = (key, us) => el("td", { className: "number", title: us ? fullTime(us) : "", "data-label": say(key) }, after(us));
     const failed = delivery.answer === "FAIL" ? ` (${say("answered_fail")})` : "";
     const waiting = delivery.state === "outstanding" ? `: ${say(`st_${delivery.stage ?? "hub"}`)}` : "";
     const why = delivery.code ? el("small", {}, ` ${delivery.code} ${delivery.reason ?? ""}`) : null;
@@ -116,12 +117,12 @@ export class Drawer {
       "tr",
       {},
       el("th", { scope: "row", title: this.nameOf(delivery.recipient) }, this.nameOf(delivery.recipient)),
-      el("td", {}, el("span", { className: `badge badge-${delivery.state}` }, say(`state_${delivery.state}`) + waiting + failed), why),
-      time(delivery.accepted_us),
-      time(delivery.available_us),
-      time(delivery.received_us),
-      el("td", {}, this.#line(packet, delivery)),
-      el("td", {}, ...stated),
+      cell("state", el("span", {}, el("span", { className: `badge badge-${delivery.state}` }, say(`state_${delivery.state}`) + waiting + failed), why)),
+      time("accepted", delivery.accepted_us),
+      time("available", delivery.available_us),
+      time("received", delivery.received_us),
+      cell("total_time", this.#line(packet, delivery)),
+      cell("statuses", el("span", {}, ...(stated.length ? stated : ["–"]))),
     );
   }
 

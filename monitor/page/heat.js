@@ -4,7 +4,7 @@ import { colours } from "./charts.js";
 import { $, el, segments } from "./dom.js";
 import { count } from "./format.js";
 import { agencyAt, heatCells, topPairs } from "./model.js";
-import { currentLanguage, say } from "./words.js";
+import { currentLanguage, say, shownCode } from "./words.js";
 
 const LISTED = 5;
 
@@ -26,11 +26,12 @@ export class HeatMap {
   }
 
   #pair(sender, recipient) {
-    return { sender: this.#at(sender).code, recipient: this.#at(recipient).code };
+    const code = (index) => (this.#at(index).beyond ? "" : this.#at(index).code);
+    return { sender: code(sender), recipient: code(recipient) };
   }
 
   #at(index) {
-    if (index >= this.side - 1 && !this.registry[index]) return { code: "", shown: say("others"), vi: "", en: "" };
+    if (index >= this.side - 1 && !this.registry[index]) return { code: say("others"), certainty: "", vi: "", en: "", beyond: true };
     return agencyAt(index, this.registry, []);
   }
 
@@ -56,7 +57,7 @@ export class HeatMap {
   #option(cells, max) {
     const c = colours();
     const language = currentLanguage();
-    const names = Array.from({ length: this.side }, (_, index) => this.#at(index).shown.split(" ")[0]);
+    const names = Array.from({ length: this.side }, (_, index) => this.#at(index).code);
     const every = $("heat").clientWidth < 500 ? 16 : 8;
     const axis = {
       type: "category",
@@ -93,7 +94,7 @@ export class HeatMap {
         textStyle: { color: c.text, fontSize: 12 },
         formatter: ({ value }) => {
           const [sender, recipient] = [this.#at(value[1]), this.#at(value[0])];
-          const name = (one) => [one.shown, one[language]].filter(Boolean).join(" ");
+          const name = (one) => [shownCode(one), one[language]].filter(Boolean).join(" ");
           return say("heat_tip", { sender: name(sender), recipient: `\n${name(recipient)}`, count: count(value[3], language) });
         },
       },
@@ -107,9 +108,9 @@ export class HeatMap {
     const pairs = topPairs(this.model.pairs, this.mode, LISTED);
     const rows = pairs.map(({ sender, recipient, count: n }) => {
       const [from, to] = [this.#at(sender), this.#at(recipient)];
-      const text = `${from.shown} → ${to.shown}`;
+      const text = `${from.code} → ${to.code}`;
       const title = `${from[language]} → ${to[language]}`;
-      const open = () => this.choose({ sender: from.code, recipient: to.code });
+      const open = () => this.choose(this.#pair(sender, recipient));
       return el("li", {}, el("button", { type: "button", className: "pill", title, onclick: open }, text, el("b", {}, count(n, language))));
     });
     const heading = say(this.mode === "waiting" ? "heat_top_waiting" : "heat_top");

@@ -9,7 +9,7 @@ import { applyTick, begin, readRegistry } from "./model.js";
 import { drawHealth, drawLedger, drawStages, drawTiles } from "./overview.js";
 import { drawObjectives, drawRefused, drawWorkload } from "./parts.js";
 import { ask, Stream } from "./stream.js";
-import { currentLanguage, say, setLanguage } from "./words.js";
+import { currentLanguage, say, setLanguage, shownCode } from "./words.js";
 
 const RANGES = { "10m": 600_000, "2h": 7_200_000, "24h": 86_400_000 };
 const THEMES = ["auto", "light", "dark"];
@@ -27,7 +27,7 @@ let link = ["lost", 0];
 
 const nameOf = (code) => {
   const agency = byCode.get(code);
-  return agency ? `${agency.shown} ${agency[currentLanguage()]}` : code || "–";
+  return agency ? `${shownCode(agency)} ${agency[currentLanguage()]}` : code || "–";
 };
 const drawer = new Drawer(() => model.run, nameOf, () => model.late_after_s ?? 60);
 const openList = (wanted) => drawer.list(wanted);

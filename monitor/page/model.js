@@ -40,14 +40,14 @@ export function applyTick(model, tick) {
 
 /** The registry as the page uses it, from the rows of /api/registry. */
 export function readRegistry(rows) {
-  return rows.map(([code, shown, vi, en, kind, invented]) => ({ code, shown, vi, en, kind, invented }));
+  return rows.map(([code, certainty, vi, en, kind]) => ({ code, certainty, vi, en, kind }));
 }
 
 /** An agency by the number of its row: of the registry, a stranger, or all others. */
 export function agencyAt(index, registry, strangers) {
   if (index < registry.length) return { ...registry[index], known: true };
   const code = strangers[index - registry.length];
-  return { code: code ?? "", shown: code ?? "", vi: "", en: "", kind: "unknown", known: false };
+  return { code: code ?? "", certainty: "", vi: "", en: "", kind: "unknown", known: false };
 }
 
 /** The newest value of a column of the points; null before the first. */

@@ -182,6 +182,8 @@ const EN = {
   level_attention: "Attention",
   level_bad: "Bad",
   level_none: "Waiting for events",
+  code_placeholder: "invented",
+  code_assumption: "assumed",
   now: "now",
   ago: "{time} ago",
   never: "never",
@@ -369,6 +371,8 @@ const VI = {
   level_attention: "Chú ý",
   level_bad: "Xấu",
   level_none: "Đang chờ sự kiện",
+  code_placeholder: "tự đặt",
+  code_assumption: "giả định",
   now: "vừa xong",
   ago: "{time} trước",
   never: "chưa bao giờ",
@@ -384,6 +388,12 @@ export function setLanguage(chosen) {
 
 export function currentLanguage() {
   return language;
+}
+
+/** An agency's code for people's eyes: an invented or assumed one says so. */
+export function shownCode(agency) {
+  const remark = { placeholder: "code_placeholder", assumption: "code_assumption" }[agency.certainty];
+  return remark ? `${agency.code} (${say(remark)})` : agency.code;
 }
 
 /** The words of a key; a key without words shows itself, so that a gap is seen. */

@@ -246,7 +246,7 @@ async def test_the_view_models_say_what_they_should() -> None:
         const pairs = { received: [[0, 1], [1, 0], [9, 99]] };
         const row = [5, 1, 0, 0, 0, 0, 0, 0];
         const model = { agencies: { 0: row, 1: [7, ...row.slice(1)] }, strangers: ["X9"] };
-        const registry = m.readRegistry([["G01", "G01", "Bộ Công an", "Police", "ministry", false]]);
+        const registry = m.readRegistry([["G01", "verified", "Bộ Công an", "Police", "ministry"]]);
         const ranked = (by, descending, filter) =>
             m.rankAgencies(model, registry, { by, descending }, filter).map((one) => one.agency.code);
         return {

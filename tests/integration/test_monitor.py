@@ -1,4 +1,4 @@
-"""`docaxis monitor` on events that another program wrote: plain aiokafka and json, ids of its own, none of our codec."""
+"""`docaxis monitor` on events of another program: plain aiokafka and json, ids of its own, none of our codec."""
 
 import asyncio
 import json

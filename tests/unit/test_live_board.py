@@ -143,6 +143,23 @@ def test_runs_are_told_apart_and_the_quiet_are_let_go() -> None:
     assert len(axis.board._boards) <= 8
 
 
+async def test_a_viewer_of_the_newest_run_gets_the_whole_picture_when_that_changes() -> None:
+    axis = Axis()
+    axis.fold("sent", sent(run="older", sent_us=axis.clock.wall_us()))
+    viewer = axis.board.viewers.admit("")
+    assert viewer is not None
+    axis.tick()
+    assert b'"run":"older"' in await viewer.take()
+    axis.publish()  # a worker publishes all runs together: that alone makes none the newest
+    axis.tick()
+    assert (await viewer.take()).startswith(b"event: tick")
+    axis.fold("sent", sent("G22.2021.0000002.0", run="newer", sent_us=axis.clock.wall_us() + 1))
+    axis.tick()
+    told = await viewer.take()
+    assert told.startswith(b"event: state")
+    assert b'"run":"newer"' in told
+
+
 def test_an_axis_without_events_says_so() -> None:
     axis = Axis()
     axis.tick(2)

@@ -58,7 +58,7 @@ class Conductor:
         self._fleets = fleets
         self._topics = Topics(settings.topics.prefix)
         self._client = client_kwargs(settings.kafka)
-        self._feed = Feed(self._client, self._topics, settings.topics.partitions)
+        self.feed = Feed(self._client, self._topics, settings.topics.partitions)
 
     async def conduct(
         self, processors: Sequence[RoleCommand], fleets: Sequence[RoleCommand], tell: Callable[[Moment], None]
@@ -68,7 +68,7 @@ class Conductor:
         The wall time runs from the start of the fleets to the moment when the last delivery was known to be closed.
         """
         stop = asyncio.Event()
-        following = asyncio.ensure_future(self._feed.follow(stop))
+        following = asyncio.ensure_future(self.feed.follow(stop))
         try:
             children = [self._axis.start(role.name, *role.arguments) for role in processors]
             await self._axis.wait_ready(await asyncio.gather(*children))
@@ -80,7 +80,7 @@ class Conductor:
             drained = await self._drained()
             axis = self._axis
             return Conducted(
-                self._feed.readings, drained, wall_seconds, dict(axis.peak_rss_bytes), dict(axis.cpu_seconds)
+                self.feed.readings, drained, wall_seconds, dict(axis.peak_rss_bytes), dict(axis.cpu_seconds)
             )
         finally:
             stop.set()
@@ -88,7 +88,7 @@ class Conductor:
             await asyncio.gather(following, return_exceptions=True)
 
     async def _until_settled(self, started_s: float, tell: Callable[[Moment], None]) -> None:
-        readings, run, partitions = self._feed.readings, self._run, self._settings.topics.partitions
+        readings, run, partitions = self.feed.readings, self._run, self._settings.topics.partitions
         mark, moved_s = progress_mark(readings, run), time.monotonic()
         while True:
             self._axis.check()
@@ -109,7 +109,7 @@ class Conductor:
         deadline_s = time.monotonic() + QUIET_S
         while True:
             positions = {
-                TopicPartition(name, number): self._feed.readings.positions().get((short, number), 0)
+                TopicPartition(name, number): self.feed.readings.positions().get((short, number), 0)
                 for short, name in ((self._topics.short_name(name), name) for name in self._topics.events)
                 for number in range(self._settings.topics.partitions)
             }

@@ -1,6 +1,9 @@
 """The live page as a service: give it a feed of readings, and it serves until told to stop.
 
-`docaxis monitor`, `up` and `demo` start it; any command that follows readings can.
+`docaxis monitor`, `up` and `demo` start it; any command that follows readings can:
+
+    async with LivePage(client, topics, partitions, feed, registry, extras=...) as page:
+        print(page.url)
 """
 
 import asyncio

@@ -38,6 +38,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("run", "Offer a workload and judge what comes of it", "docaxis.commands.run"),
     Command("control", "Change a load test that goes on: rate, pause, end of its phase", "docaxis.commands.control"),
     Command("up", "Start broker, hub, processors and fleet, and keep them running", "docaxis.commands.up"),
+    Command("monitor", "Watch the events of any Kafka: processors and the live page", "docaxis.commands.monitor"),
     Command("hub", "Route documents to their recipients (one role)", "docaxis.commands.hub"),
     Command("stream", "Count, time and audit the events (one role)", "docaxis.commands.stream"),
     Command("fleet", "Be the virtual agencies (one role)", "docaxis.commands.fleet"),

@@ -7,7 +7,7 @@ role down.
 
 import errno
 import gzip
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from aiohttp import web
 
@@ -35,11 +35,13 @@ class Exposition:
         port: int = 0,
         clock: Clock | None = None,
         page_ns: int = PAGE_NS,
+        routes: Iterable[web.RouteDef] = (),
     ) -> None:
-        """Serve `metrics` at `host`:`port` (0: a free one).
+        """Serve `metrics` at `host`:`port` (0: a free one), and the `routes` of the role's own beside them.
 
         `ready` tells whether the role does its work yet, `health` what is wrong with it, None if nothing is.
         """
+        self._routes = tuple(routes)
         self._metrics = metrics
         self._ready = ready
         self._health = health
@@ -61,6 +63,14 @@ class Exposition:
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self.port}"
 
+    def routes(self) -> list[web.RouteDef]:
+        """Return the endpoints, for an application that serves more than them."""
+        return [
+            web.get("/metrics", self._serve_metrics),
+            web.get("/healthz", self._serve_health),
+            web.get("/readyz", self._serve_readiness),
+        ]
+
     async def start(self) -> None:
         """Listen.
 
@@ -68,9 +78,7 @@ class Exposition:
             InfrastructureError: the port or the address cannot be had.
         """
         app = web.Application()
-        app.router.add_get("/metrics", self._serve_metrics)
-        app.router.add_get("/healthz", self._serve_health)
-        app.router.add_get("/readyz", self._serve_readiness)
+        app.add_routes([*self.routes(), *self._routes])
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await runner.setup()
         try:

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor.histogram import Histogram, HistogramRows
+from monitor.pairs import PAIRED_MAX, Pairs, paired_names
 from monitor.seconds import SecondReading, Seconds
 
 Int64s = npt.NDArray[np.int64]
@@ -58,6 +59,11 @@ class Reading(msgspec.Struct, frozen=True, tag_field="kind", tag="reading", omit
     latencies: dict[str, dict[str, list[int]]] = {}  # breakdown -> row -> sparse histogram of delivery latency
     spans: dict[str, tuple[int, int]] = {}  # name -> first and last instant
     seconds: dict[int, SecondReading] = {}  # of a load test: the newest seconds
+    newest: dict[str, dict[str, int]] = {}  # name -> agency code -> last instant
+    oldest: dict[str, dict[str, int]] = {}  # name -> agency code -> first instant
+    paired: list[str] = []  # agency codes of the rows and columns of `pairs`; "" is everybody beyond their bound
+    pairs: dict[str, bytes] = {}  # name -> packed counts by sender and recipient
+    url: str = ""  # of a POSITIONS reading: where the worker that owns the partition answers
 
 
 decode_reading = msgspec.json.Decoder(Reading).decode
@@ -80,6 +86,8 @@ class Tally:
     latencies: dict[str, HistogramRows] = field(default_factory=dict)  # breakdown -> a histogram a row
     spans: dict[str, tuple[int, int]] = field(default_factory=dict)  # name -> first and last instant
     seconds: Seconds = field(default_factory=lambda: Seconds(SECONDS_KEPT))
+    newest: dict[str, Int64s] = field(default_factory=dict)  # name -> last instant by agency number
+    pairs: dict[str, Pairs] = field(default_factory=dict)  # name -> counts by sender and recipient
 
     def count_agencies(self, name: str, indices: Int64s) -> None:
         """Add one to each agency numbered in `indices`."""
@@ -94,6 +102,19 @@ class Tally:
             known = np.concatenate((known, np.zeros(length - len(known), np.int64)))
         self.agencies[name] = known
         return known
+
+    def count_pairs(self, name: str, senders: Int64s, recipients: Int64s) -> None:
+        """Add one to each pair of agencies."""
+        self.pairs.setdefault(name, Pairs()).observe(senders, recipients)
+
+    def note_newest(self, name: str, indices: Int64s, instants: Int64s) -> None:
+        """Note for each agency numbered in `indices` the instant that something of it was seen."""
+        known = self.newest.get(name, np.zeros(0, np.int64))
+        missing = int(indices.max()) + 1 - len(known)
+        if missing > 0:
+            known = np.concatenate((known, np.zeros(missing, np.int64)))
+        np.maximum.at(known, indices, instants)
+        self.newest[name] = known
 
     def count_days(self, name: str, calendar_ms: Int64s, weights: Int64s | None = None) -> None:
         """Add one (or its weight) to the Vietnamese calendar day of each instant."""
@@ -135,6 +156,9 @@ class Tally:
             latencies={name: _rows_by_name(name, rows, codes) for name, rows in self.latencies.items()},
             spans=dict(self.spans),
             seconds=self.seconds.to_reading(),
+            newest={name: _by_code(values, codes) for name, values in self.newest.items()},
+            paired=paired_names(list(codes), max((len(one.counts) for one in self.pairs.values()), default=0)),
+            pairs={name: one.to_bytes() for name, one in self.pairs.items()},
             **identity,  # type: ignore[arg-type]
         )
 
@@ -169,6 +193,14 @@ class Tally:
         for name, (first, last) in reading.spans.items():
             self._widen(name, first, last)
         self.seconds.add(reading.seconds)
+        for name, by_code in reading.newest.items():
+            if by_code:
+                indices = np.array([index_of(code) for code in by_code], np.int64)
+                self.note_newest(name, indices, np.array(list(by_code.values()), np.int64))
+        numbers = np.array([index_of(code) if code else PAIRED_MAX for code in reading.paired], np.int64)
+        for name, packed in reading.pairs.items():
+            square = Pairs.from_bytes(packed)
+            self.pairs.setdefault(name, Pairs()).add(square, numbers[: len(square.counts)])
 
 
 def _by_agency(breakdown: str) -> bool:
@@ -186,26 +218,51 @@ def _rows_by_name(breakdown: str, rows: HistogramRows, codes: Sequence[str]) -> 
     return {names[row]: rows.row(row).to_sparse() for row in used if row < len(names)}
 
 
+#: Runs whose readings are kept; the topic has all there ever were.
+RUNS_MAX = 1000
+
+
 class Readings:
     """The newest reading of each (run, topic, partition, source): the whole picture, whatever order they came in."""
 
-    def __init__(self) -> None:
-        self._newest: dict[tuple[str, str, int, str], Reading] = {}
+    def __init__(self, runs_max: int = RUNS_MAX) -> None:
+        self._runs_max = runs_max
+        self._newest: dict[str, dict[str, dict[tuple[int, str], Reading]]] = {}  # run -> topic -> place
+        self._activity: dict[str, None] = {}  # runs, the one that was quiet longest first
+        self._active_us: dict[str, int] = {}
+        self.runs_forgotten = 0
 
     def put(self, reading: Reading) -> None:
         """Keep a reading unless a newer one of the same thing is known."""
-        key = (reading.run, reading.topic, reading.partition, reading.source)
-        known = self._newest.get(key)
+        places = self._newest.setdefault(reading.run, {}).setdefault(reading.topic, {})
+        key = (reading.partition, reading.source)
+        known = places.get(key)
         if known is None or (reading.offset, reading.at_us) >= (known.offset, known.at_us):
-            self._newest[key] = reading
+            places[key] = reading
+            happened_us = reading.spans.get("wall_us", (0, 0))[1]
+            self._active_us[reading.run] = max(happened_us, self._active_us.get(reading.run, 0))
+        if reading.run:
+            self._activity.pop(reading.run, None)
+            self._activity[reading.run] = None
+            while len(self._activity) > self._runs_max:
+                quietest = next(iter(self._activity))
+                del self._activity[quietest], self._newest[quietest], self._active_us[quietest]
+                self.runs_forgotten += 1
 
     def of(self, run: str, topic: str) -> list[Reading]:
         """Return the newest readings of one run and topic, one a partition (and source)."""
-        return [reading for key, reading in self._newest.items() if key[:2] == (run, topic)]
+        return list(self._newest.get(run, {}).get(topic, {}).values())
 
     def runs(self) -> list[str]:
         """Return the runs that were read of, in order of first appearance."""
-        return list(dict.fromkeys(run for run, *_ in self._newest))
+        return list(self._newest)
+
+    def active_us(self, run: str) -> int:
+        """Return when the newest event of a run happened that was counted; 0 if none was.
+
+        Not when it was last read of: workers publish what they know of all runs together.
+        """
+        return self._active_us.get(run, 0)
 
     def counts(self, run: str, topic: str) -> dict[str, int]:
         """Return the summed counts of one run and topic."""
@@ -247,6 +304,36 @@ class Readings:
         """Return the first and last instant over all partitions, or None before the first event."""
         spans = [reading.spans[name] for reading in self.of(run, topic) if name in reading.spans]
         return (min(first for first, _ in spans), max(last for _, last in spans)) if spans else None
+
+    def newest(self, run: str, topic: str, name: str) -> dict[str, int]:
+        """Return the last instant by agency code."""
+        instants: dict[str, int] = {}
+        for reading in self.of(run, topic):
+            for code, instant in reading.newest.get(name, {}).items():
+                instants[code] = max(instant, instants.get(code, 0))
+        return instants
+
+    def oldest(self, run: str, topic: str, name: str) -> dict[str, int]:
+        """Return the first instant by agency code."""
+        instants: dict[str, int] = {}
+        for reading in self.of(run, topic):
+            for code, instant in reading.oldest.get(name, {}).items():
+                instants[code] = min(instant, instants.get(code, instant))
+        return instants
+
+    def pairs(self, run: str, topic: str, name: str, index_of: IndexOf) -> Pairs:
+        """Return summed counts by sender and recipient, numbered by `index_of`."""
+        total = Pairs()
+        for reading in self.of(run, topic):
+            if (packed := reading.pairs.get(name)) is not None:
+                square = Pairs.from_bytes(packed)
+                names = reading.paired[: len(square.counts)]
+                total.add(square, np.array([index_of(code) if code else PAIRED_MAX for code in names], np.int64))
+        return total
+
+    def owners(self) -> dict[int, str]:
+        """Return where the stream worker of each partition answers."""
+        return {reading.partition: reading.url for reading in self.of("", POSITIONS) if reading.url}
 
     def latencies(self, run: str, topic: str, breakdown: str) -> dict[str, Histogram]:
         """Return merged delivery-latency histograms by row of a breakdown."""

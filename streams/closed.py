@@ -56,6 +56,15 @@ class Closed:
                 return place
         return None
 
+    def between(self, first: int, end: int) -> list[tuple[int, int]]:
+        """Return (key, place) of every remembered delivery with first <= key < end: those of one document."""
+        found = {key: place for key, place in self.recent.items() if first <= key < end}
+        for segment in reversed(self.segments):
+            low, high = (int(edge) for edge in segment.keys.searchsorted([first, end]))
+            for key, place in zip(segment.keys[low:high].tolist(), segment.places[low:high].tolist(), strict=True):
+                found.setdefault(key, place)
+        return sorted(found.items())
+
     def seal(self, horizon: int) -> None:
         """Turn the recent entries into a segment, merge where due, and forget the oldest beyond `horizon` entries."""
         if self.recent:

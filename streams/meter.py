@@ -17,6 +17,7 @@ import numpy as np
 from docaxis.domain.event import Delivered, Receipt, Refusal, Sent, Status
 from docaxis.domain.plan import Plan
 from monitor.reading import MEASURED, Tally
+from monitor.stuck import PARTITIONS_MAX, passed
 from streams.keys import Codes, Int64s
 
 
@@ -27,11 +28,13 @@ def meter_sent(tally: Tally, events: Sequence[Sent], codes: Codes) -> None:
     tally.counts["documents"] += len(events)
     tally.counts["deliveries_addressed"] += int(fan_out.sum())
     tally.counts["bytes"] += sum(map(attrgetter("size"), events))
-    tally.count_agencies("documents", codes.indices([event.sender for event in events]))
+    senders, sent_us = codes.indices([event.sender for event in events]), _column(events, "sent_us")
+    tally.count_agencies("documents", senders)
+    tally.note_newest("sent_us", senders, sent_us)
     tally.count_days("documents", calendar_ms)
     for name in ("priority", "business"):
         _count_values(tally, name, _column(events, name))
-    tally.note_span("wall_us", _column(events, "sent_us"))
+    tally.note_span("wall_us", sent_us)
     tally.note_span("calendar_ms", calendar_ms)
 
 
@@ -45,9 +48,12 @@ def meter_sent_by_phase(tally: Tally, events: Sequence[Sent], plan: Plan) -> Non
 
 
 def meter_delivered(tally: Tally, events: Sequence[Delivered], codes: Codes) -> None:
-    """Count deliveries that the hub made available, per recipient."""
+    """Count deliveries that the hub made available, per recipient, and how far it has come in each `sent` partition."""
     tally.counts["deliveries"] += len(events)
     tally.count_agencies("deliveries", codes.indices([event.recipient for event in events]))
+    partitions, sent_us = _column(events, "sent_partition"), _column(events, "sent_us")
+    for partition in np.unique(partitions[partitions < PARTITIONS_MAX]).tolist():
+        tally.note_span(passed(partition), sent_us[partitions == partition])
 
 
 def meter_receipts(tally: Tally, receipts: Sequence[Receipt], codes: Codes) -> None:
@@ -60,6 +66,9 @@ def meter_receipts(tally: Tally, receipts: Sequence[Receipt], codes: Codes) -> N
     tally.counts["receipts"] += len(receipts)
     tally.counts["failed"] += list(map(attrgetter("state"), receipts)).count("FAIL")
     tally.count_agencies("receipts", recipients)
+    tally.count_pairs("receipts", codes.indices([receipt.sender for receipt in receipts]), recipients)
+    tally.note_newest("received_us", recipients, received)
+    tally.note_newest("answered_sent_us", recipients, sent)
     tally.count_days("receipts", calendar_ms)
     tally.observe("delivery", delivery)
     tally.observe("delivery_uncorrected", received - sent)

@@ -16,18 +16,28 @@ from docaxis.domain.codec import encode
 from docaxis.domain.errors import InfrastructureError
 from docaxis.kafka.topics import Topics
 from docaxis.kafka.writer import BATCH_BYTES, BatchWriter
+from monitor.pairs import paired_names
 from monitor.reading import LEDGER, POSITIONS, Reading, encode_reading
+from streams.ledger import Ledger
+from streams.outstanding import Outstanding
 from streams.snapshot import Snapshots
 from streams.state import Duties, PartitionState, StateBounds
 
 #: How long an unfinished snapshot of a dead worker may hold back its successor.
 TRANSACTION_TIMEOUT_MS = 10_000
 
+#: The topics that a ledger is made of.
+LEDGER_TOPICS = ("sent", "status", "refused")
+
 
 class StateStore:
     """The stored state of one partition, opened for writing."""
 
-    def __init__(self, client: Mapping[str, Any], topics: Topics, group: str, partition: int, clock: Clock) -> None:
+    def __init__(
+        self, client: Mapping[str, Any], topics: Topics, group: str, partition: int, clock: Clock, url: str = ""
+    ) -> None:
+        """Take what belongs to partition `partition`; `url` is where its owner answers questions."""
+        self._url = url
         self._client = client
         self._topics = topics
         self._partition = partition
@@ -111,7 +121,11 @@ class StateStore:
         self.saved_bytes = sum(len(value or b"") for value in records.values())
         letters, state.dead_letters = state.dead_letters, []
         state.changed = False
-        readings = (*tallies, *ledger_readings(state, positions, at_us), positions_reading(state, positions, at_us))
+        readings = (
+            *tallies,
+            *ledger_readings(state, positions, at_us),
+            positions_reading(state, positions, at_us, self._url),
+        )
         encoded = [encode_reading(reading) for reading in readings]
         self.prepared_ns = self._clock.monotonic_ns() - started_ns
         writer = BatchWriter(self._producer)
@@ -132,23 +146,34 @@ class StateStore:
 
 
 def ledger_readings(state: PartitionState, positions: Mapping[str, int], at_us: int) -> list[Reading]:
-    """Return each run's ledger in this partition as a reading."""
+    """Return each run's ledger in this partition as a reading, with what is open of each agency."""
     return [
-        Reading(
-            version=1,
-            run=run,
-            topic=LEDGER,
-            partition=state.partition,
-            offset=sum(positions.get(topic, 0) for topic in ("sent", "status", "refused")),
-            at_us=at_us,
-            counts=ledger.totals(),
-        )
+        _ledger_reading(run, ledger, state.partition, sum(positions.get(topic, 0) for topic in LEDGER_TOPICS), at_us)
         for run, ledger in state.ledgers.items()
     ]
 
 
-def positions_reading(state: PartitionState, positions: Mapping[str, int], at_us: int) -> Reading:
-    """Return how far each topic was read in this partition, as a reading of no run."""
+def _ledger_reading(run: str, ledger: Ledger, partition: int, offset: int, at_us: int) -> Reading:
+    outstanding = Outstanding.of(ledger)
+    pairs = outstanding.pairs()
+    return Reading(
+        version=1,
+        run=run,
+        topic=LEDGER,
+        partition=partition,
+        offset=offset,
+        at_us=at_us,
+        counts=ledger.totals(),
+        agencies={"outstanding": outstanding.by_recipient()},
+        oldest={"outstanding_sent_us": outstanding.oldest_by_recipient()},
+        stages={"open_age": outstanding.ages(at_us).to_sparse()},
+        paired=paired_names(ledger.codes.codes, len(pairs.counts)),
+        pairs={"outstanding": pairs.to_bytes()},
+    )
+
+
+def positions_reading(state: PartitionState, positions: Mapping[str, int], at_us: int, url: str = "") -> Reading:
+    """Return how far each topic was read in this partition, and by whom, as a reading of no run."""
     return Reading(
         version=1,
         run="",
@@ -157,4 +182,5 @@ def positions_reading(state: PartitionState, positions: Mapping[str, int], at_us
         offset=sum(positions.values()),
         at_us=at_us,
         counts=dict(positions),
+        url=url,
     )

@@ -75,6 +75,8 @@ class StreamWorker:
         self.app: BatchApp | None = None
         #: Told of each partition's state when it was opened, before anything is folded into it.
         self.on_opened: Callable[[int, PartitionState], None] = lambda number, state: None
+        #: Where this worker answers questions about its partitions; goes into their readings.
+        self.url = ""
         self.control = ControlFeed(settings.client, settings.topics)
         self._duties = Duties(settings.partitions, settings.meter, settings.ledger, self.control.plans)
 
@@ -93,11 +95,12 @@ class StreamWorker:
 
     async def _open(self, number: int) -> None:
         settings = self._settings
-        store = StateStore(settings.client, settings.topics, settings.group, number, self._clock)
+        store = StateStore(settings.client, settings.topics, settings.group, number, self._clock, self.url)
         self._stores[number] = store
         state = await store.open(self._duties, settings.bounds)
         self._stored[number] = dict(state.positions)
         self.on_opened(number, state)
+        state.changed = bool(self.url)  # a snapshot soon, so that everybody learns who owns the partition now
         self.states[number] = state
 
     async def revoking(self, tps: Iterable[TP]) -> None:

@@ -60,7 +60,7 @@ class Conductor:
         self._fleets = fleets
         self._topics = Topics(settings.topics.prefix)
         self._client = client_kwargs(settings.kafka)
-        self._feed = Feed(self._client, self._topics, settings.topics.partitions)
+        self.feed = Feed(self._client, self._topics, settings.topics.partitions)
 
     async def conduct(
         self, processors: Sequence[RoleCommand], fleets: Sequence[RoleCommand], tell: Callable[[Moment], None]
@@ -70,7 +70,7 @@ class Conductor:
         The wall time runs from the start of the fleets to the moment when the last delivery was known to be closed.
         """
         stop = asyncio.Event()
-        following = asyncio.ensure_future(self._feed.follow(stop))
+        following = asyncio.ensure_future(self.feed.follow(stop))
         try:
             children = [self._axis.start(role.name, *role.arguments) for role in processors]
             await self._axis.wait_ready(await asyncio.gather(*children))
@@ -79,10 +79,10 @@ class Conductor:
                 await self._axis.start(role.name, *role.arguments)
             await self._until_settled(started_s, tell)
             wall_seconds = time.monotonic() - started_s
-            drained = await count_drained(self._client, self._topics, self._settings.topics.partitions, self._feed)
+            drained = await count_drained(self._client, self._topics, self._settings.topics.partitions, self.feed)
             axis = self._axis
             return Conducted(
-                self._feed.readings, drained, wall_seconds, dict(axis.peak_rss_bytes), dict(axis.cpu_seconds)
+                self.feed.readings, drained, wall_seconds, dict(axis.peak_rss_bytes), dict(axis.cpu_seconds)
             )
         finally:
             stop.set()
@@ -90,7 +90,7 @@ class Conductor:
             await asyncio.gather(following, return_exceptions=True)
 
     async def _until_settled(self, started_s: float, tell: Callable[[Moment], None]) -> None:
-        readings, run, partitions = self._feed.readings, self._run, self._settings.topics.partitions
+        readings, run, partitions = self.feed.readings, self._run, self._settings.topics.partitions
         mark, moved_s = progress_mark(readings, run), time.monotonic()
         while True:
             self._axis.check()

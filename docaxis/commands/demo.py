@@ -32,9 +32,11 @@ from docaxis.commands.options import (
     settings_from,
 )
 from docaxis.domain.agency import Registry
+from docaxis.kafka.client import client_kwargs
 from docaxis.kafka.jars import KAFKA_VERSION
-from docaxis.kafka.topics import ensure_topics, plan_topics
+from docaxis.kafka.topics import Topics, ensure_topics, plan_topics
 from docaxis.settings import Settings
+from monitor.live.page import LivePage
 from monitor.progress import Moment, closing_view, progress_line
 from monitor.result import result_of, write_result
 from monitor.verdict import Verdict, judge, stage_histograms
@@ -129,8 +131,11 @@ async def _demo(settings: Settings, plan: DemoPlan, language: Language) -> int:
             RoleCommand("hub", ["hub", *plan.registry_arguments()]),
             RoleCommand("stream", ["stream", "--snapshot-interval", "1", *plan.registry_arguments()]),
         ]
-        with _teller(console, final.total, language) as tell:
-            conducted = await conductor.conduct(processors, [RoleCommand("fleet", plan.fleet_arguments())], tell)
+        cluster = (client_kwargs(settings.kafka), Topics(settings.topics.prefix), settings.topics.partitions)
+        async with LivePage(*cluster, conductor.feed, plan.registry) as page:
+            progress(f"Live page: {page.url}/?lang={language}")
+            with _teller(console, final.total, language) as tell:
+                conducted = await conductor.conduct(processors, [RoleCommand("fleet", plan.fleet_arguments())], tell)
     verdict = judge(conducted.readings, plan.run, milestones, drained=conducted.drained)
     return _conclude(console, settings, plan, conducted, verdict, started_us, folder, language)
 

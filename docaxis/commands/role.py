@@ -13,6 +13,7 @@ from typing import Annotated
 import orjson
 import typer
 import uvloop
+from aiohttp import web
 
 from docaxis.commands.log_limit import bounded
 from docaxis.domain.clock import SystemClock
@@ -47,6 +48,8 @@ class Role:
     collectors: Iterable[Collector]
     ready: Callable[[], bool]
     runs: Callable[[], Iterable[str]] = lambda: ()
+    routes: Iterable[web.RouteDef] = ()  # what it answers beside the usual endpoints
+    told_url: Callable[[str], None] = lambda url: None  # is told where its endpoints are, before it works
 
 
 def run_role(role: Role, *, metrics_port: int, owned: bool) -> None:
@@ -62,12 +65,13 @@ async def _run(role: Role, metrics_port: int, owned: bool) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, stop)
     if owned:
-        await _watch_parent(stop)
+        await watch_parent(stop)
     await probe(role.kafka)  # a wrong address is a message now; an outage later is waited for
     clock = SystemClock()
     metrics = Metrics([*role.collectors, ProcessMetrics(role.name, role.runs)], clock)
-    exposition = Exposition(metrics, role.ready, lambda: None, port=metrics_port, clock=clock)
+    exposition = Exposition(metrics, role.ready, lambda: None, port=metrics_port, clock=clock, routes=role.routes)
     await exposition.start()
+    role.told_url(exposition.url)
     try:
         print(orjson.dumps({"role": role.name, "pid": os.getpid(), "url": exposition.url}).decode(), flush=True)
         await role.work(stop)
@@ -90,7 +94,7 @@ def _stop(stop: asyncio.Event) -> None:
         asyncio.get_running_loop().call_later(END_WITHIN_S, os._exit, 70)
 
 
-async def _watch_parent(stop: asyncio.Event) -> None:
+async def watch_parent(stop: asyncio.Event) -> None:
     """Stop when standard input ends: it is a pipe that only the parent holds, so that means the parent is gone."""
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)

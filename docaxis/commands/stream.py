@@ -15,6 +15,8 @@ from docaxis.kafka.broker import reachable_kafka
 from docaxis.kafka.client import client_kwargs
 from docaxis.kafka.topics import Topics
 from monitor.lag import LagMetrics
+from streams.answers import Answers
+from streams.journey import Journeys
 from streams.ledger import LedgerBounds
 from streams.state import StateBounds
 from streams.stream_metrics import StreamMetrics, stream_progress
@@ -84,6 +86,13 @@ def stream(
     )
     worker.on_opened = metrics.begin
     lag = LagMetrics(worker_settings.group, lambda: stream_progress(worker.positions(), worker_settings.topics), clock)
+    journeys = Journeys(
+        worker_settings.client, worker_settings.topics, worker_settings.partitions, lambda: worker.states
+    )
+
+    def announce(url: str) -> None:
+        worker.url = url
+
     os.nice(AUDIT_NICENESS)
     role = Role(
         "stream",
@@ -92,5 +101,7 @@ def stream(
         [metrics, lag],
         ready=lambda: bool(worker.states),
         runs=lambda: [run for state in worker.states.values() for run in state.runs()],
+        routes=Answers(lambda: worker.states, journeys).routes(),
+        told_url=announce,
     )
     run_role(role, metrics_port=metrics_port, owned=owned)

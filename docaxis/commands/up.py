@@ -14,12 +14,15 @@ from docaxis.commands.axis import Axis
 from docaxis.commands.fleet import RATE_MAX, RATE_MIN, LifeCycle, PollInterval, Seed
 from docaxis.commands.hub import RegistryFile
 from docaxis.commands.options import BootstrapServers, SettingsFile, TopicPrefix, new_app, progress, settings_from
+from docaxis.commands.page_options import AllowHost, Listen, PagePort, TokenFile, live_settings
 from docaxis.commands.role import PORT_MAX
+from docaxis.domain.agency import Registry
 from docaxis.kafka.broker import EmbeddedBroker, broker_status
 from docaxis.kafka.client import client_kwargs
 from docaxis.kafka.topics import Topics, ensure_topics, plan_topics
 from docaxis.settings import Settings
 from monitor.feed import Feed
+from monitor.live.page import LivePage, LiveSettings
 from monitor.progress import Moment, progress_line
 from monitor.words import Language
 
@@ -41,6 +44,10 @@ def up(
     metrics_port: Annotated[
         int, typer.Option(min=0, max=PORT_MAX - 2, help="First of three ports for /metrics; 0: free ones.")
     ] = 0,
+    page_port: PagePort = 0,
+    listen: Listen = "127.0.0.1",
+    allow_host: AllowHost = None,
+    token_file: TokenFile = None,
     settings_file: SettingsFile = None,
 ) -> None:
     """Start everything and keep it running; Ctrl-C ends it in order."""
@@ -49,11 +56,13 @@ def up(
     shared = ["--registry", str(registry.absolute())] if registry else []
     fleet = ["fleet", "--run", run, "--rate", str(rate), "--seed", str(seed), "--poll-interval", str(poll_interval)]
     fleet += ["--life-cycle"] if life_cycle else []
-    roles = [["hub", *shared], ["stream", *shared], [*fleet, *shared]]
+    roles = [["hub", *shared], ["stream", "--snapshot-interval", "1", *shared], [*fleet, *shared]]
+    page = live_settings(listen, page_port, allow_host, token_file)
+    agencies = Registry.load(registry)
     if metrics_port:
         roles = [[*role, "--metrics-port", str(metrics_port + number)] for number, role in enumerate(roles)]
     with _kafka(settings) as reachable:
-        asyncio.run(_keep_up(reachable, run, roles))
+        asyncio.run(_keep_up(reachable, run, roles, agencies, page))
 
 
 @contextlib.contextmanager
@@ -69,12 +78,15 @@ def _kafka(settings: Settings) -> Iterator[Settings]:
             yield settings.with_servers(broker.bootstrap_servers)
 
 
-async def _keep_up(settings: Settings, run: str, roles: list[list[str]]) -> None:
+async def _keep_up(
+    settings: Settings, run: str, roles: list[list[str]], agencies: Registry, page_settings: LiveSettings
+) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     await ensure_topics(settings.kafka, plan_topics(settings.topics))
-    feed = Feed(client_kwargs(settings.kafka), Topics(settings.topics.prefix), settings.topics.partitions)
+    cluster = (client_kwargs(settings.kafka), Topics(settings.topics.prefix), settings.topics.partitions)
+    feed = Feed(*cluster)
     async with Axis(settings, settings.paths.runs / run / "logs") as axis:
         for role in roles:
             child = await axis.start(role[0], *role)
@@ -82,7 +94,9 @@ async def _keep_up(settings: Settings, run: str, roles: list[list[str]]) -> None
         progress(f"Running ({run}) on {settings.kafka.bootstrap_servers}; Ctrl-C ends it")
         following = asyncio.ensure_future(feed.follow(stop))
         try:
-            await _tell(axis, feed, run, stop)
+            async with LivePage(*cluster, feed, agencies, page_settings) as page:
+                progress(f"Live page: {page.url}")
+                await _tell(axis, feed, run, stop)
         finally:
             stop.set()
             await asyncio.gather(following, return_exceptions=True)

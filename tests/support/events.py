@@ -48,7 +48,9 @@ def sent(
     )
 
 
-def delivered(recipient: str = "H53", packet_id: str = PACKET, *, sender: str = "G22", run: str = RUN) -> Delivered:
+def delivered(
+    recipient: str = "H53", packet_id: str = PACKET, *, sender: str = "G22", run: str = RUN, sent_us: int = SENT_US
+) -> Delivered:
     """Return one delivery."""
     return Delivered(
         version=1,
@@ -63,8 +65,8 @@ def delivered(recipient: str = "H53", packet_id: str = PACKET, *, sender: str = 
         size=1_400_000,
         calendar_ms=CALENDAR_MS,
         intended_us=SENT_US,
-        sent_us=SENT_US,
-        accepted_us=SENT_US + 1000,
+        sent_us=sent_us,
+        accepted_us=sent_us + 1000,
         sent_partition=0,
         recipient=recipient,
     )

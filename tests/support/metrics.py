@@ -7,6 +7,8 @@ from prometheus_client.parser import text_string_to_metric_families as _parse_te
 from docaxis.domain.calendar import vietnam_calendar
 from docaxis.domain.clock import Clock, ManualClock
 from monitor.lag import LagMetrics, Progress
+from monitor.live.live_metrics import LiveMetrics
+from monitor.live.viewers import Viewers
 from monitor.metrics import Collector, Metrics
 from monitor.process_metrics import ProcessMetrics
 from producers.fleet import FleetStats
@@ -61,6 +63,7 @@ def everything(awkward: str = "H53") -> Metrics:
             LagMetrics("stream", lambda: [Progress("status", 0, 2, 5)], clock),
             HubMetrics(HubStats(positions={0: 1}, ends={0: 4}), "hub", clock),
             FleetMetrics(_fleet(clock), "agencies", clock),
+            LiveMetrics(Viewers(), lambda: 2_000, lambda: 0),
             ProcessMetrics("everything", stream.runs),
         ],
         clock,

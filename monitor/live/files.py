@@ -1,0 +1,43 @@
+"""The page's own files, read once: nothing of the disk can be asked for, only what is in the table."""
+
+import gzip
+import hashlib
+from dataclasses import dataclass
+from importlib import resources
+from importlib.resources.abc import Traversable
+
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PageFile:
+    """A file as it is served."""
+
+    content_type: str
+    body: bytes
+    packed: bytes  # by gzip
+    etag: str
+
+
+def page_files() -> dict[str, PageFile]:
+    """Return every file of the page by its path: `/` is the page itself."""
+    package = resources.files("monitor")
+    found = {f"/page/{one.name}": _read(one) for one in package.joinpath("page").iterdir() if _type(one)}
+    found["/assets/echarts.min.js"] = _read(package.joinpath("assets/echarts.min.js"))
+    found["/"] = found.pop("/page/index.html")
+    return found
+
+
+def _type(file: Traversable) -> str:
+    return TYPES.get("." + file.name.rpartition(".")[2], "")
+
+
+def _read(file: Traversable) -> PageFile:
+    body = file.read_bytes()
+    etag = f'"{hashlib.sha256(body).hexdigest()[:24]}"'
+    return PageFile(_type(file), body, gzip.compress(body, 6, mtime=0), etag)

@@ -1,0 +1,144 @@
+"""The live page as a service: give it a feed of readings, and it serves until told to stop.
+
+`docaxis monitor`, `up` and `demo` start it; any command that follows readings can:
+
+    async with LivePage(client, topics, partitions, feed, registry, extras=...) as page:
+        print(page.url)
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import orjson
+from aiohttp import web
+
+from docaxis.domain.agency import Registry
+from docaxis.domain.clock import Clock, SystemClock
+from docaxis.domain.errors import InfrastructureError
+from docaxis.kafka.topics import Topics
+from monitor.exposition import Exposition
+from monitor.feed import Feed
+from monitor.live.agencies import AgencyRows
+from monitor.live.board import Board
+from monitor.live.extras import Extras
+from monitor.live.live_metrics import LiveMetrics
+from monitor.live.refused import RecentRefusals
+from monitor.live.server import PageServer
+from monitor.live.workers import Workers
+from monitor.metrics import Metrics
+from monitor.process_metrics import ProcessMetrics
+
+log = logging.getLogger(__name__)
+
+TICK_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSettings:
+    """Where the page is served, and for whom."""
+
+    host: str = "127.0.0.1"
+    port: int = 0  # 0: a free one
+    token: str = ""  # without one there are no controls
+    allowed_hosts: tuple[str, ...] = ()
+    late_after_s: float = 60.0
+
+
+class LivePage:
+    """Serves the page while the `async with` lasts; the feed must be followed by its owner."""
+
+    def __init__(
+        self,
+        client: Mapping[str, Any],
+        topics: Topics,
+        partitions: int,
+        feed: Feed,
+        registry: Registry,
+        settings: LiveSettings | None = None,
+        extras: Extras | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._settings = settings or LiveSettings()
+        clock, extras = clock or SystemClock(), extras or Extras()
+        self._workers = Workers(feed.readings, partitions)
+        self._refusals = RecentRefusals(client, topics, partitions)
+        rows = AgencyRows(registry.positions)
+        late_us = int(self._settings.late_after_s * 1e6)
+        self.board = Board(feed.readings, self._refusals, self._workers, rows, extras, clock, late_us)
+        own = LiveMetrics(self.board.viewers, lambda: self.board.tick_us, lambda: feed.unreadable)
+        metrics = Metrics([own, ProcessMetrics("monitor", feed.readings.runs)], clock)
+        self._exposition = Exposition(metrics, lambda: True, lambda: None, clock=clock)
+        self._server = PageServer(
+            self.board,
+            self._workers,
+            extras,
+            clock,
+            registry_json(registry),
+            self._settings.token,
+            self._settings.allowed_hosts,
+        )
+        self._stack = AsyncExitStack()
+        self._stop = asyncio.Event()
+        self.url = ""
+
+    async def __aenter__(self) -> Self:
+        """Listen and begin.
+
+        Raises:
+            InfrastructureError: the port or the address cannot be had.
+        """
+        host, port = self._settings.host, self._settings.port
+        runner = web.AppRunner(
+            self._server.application(self._exposition.routes()), access_log=None, shutdown_timeout=0.5
+        )
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, host, port).start()
+        except OSError as error:
+            await runner.cleanup()
+            raise InfrastructureError(
+                f"cannot serve the live page on {host} port {port}: {error.strerror or error}",
+                next_step="stop what listens there (`ss -ltnp` names it), or give another port; 0 finds a free one",
+            ) from error
+        self._stack.push_async_callback(runner.cleanup)
+        shown = f"[{host}]" if ":" in host else host
+        self.url = f"http://{shown}:{runner.addresses[0][1]}"
+        for work in (self._tick(), self._refusals.follow(self._stop), self._workers.look(self._stop)):
+            self._stack.push_async_callback(_end, asyncio.ensure_future(work))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        await self._stack.aclose()
+
+    async def _tick(self) -> None:
+        loop = asyncio.get_running_loop()
+        due_s = loop.time()
+        while not self._stop.is_set():
+            try:
+                self.board.tick()
+            except (ValueError, ArithmeticError, LookupError):  # a reading of another's making: say so, and go on
+                log.exception("the page could not be renewed")
+            due_s = max(due_s + TICK_S, loop.time())
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stop.wait(), due_s - loop.time())
+
+
+async def _end(task: "asyncio.Future[None]") -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+def registry_json(registry: Registry) -> bytes:
+    """Return the agencies as the page needs them: code and how sure it is, names, kind."""
+    return orjson.dumps(
+        [[one.code, one.code_certainty, one.name_vi, one.name_en, one.kind] for one in registry.agencies]
+    )

@@ -1,0 +1,105 @@
+// The smaller parts: refusals, the running workload with its controls, objectives.
+
+import { $, el, tableHead } from "./dom.js";
+import { count, duration, percent, rate, timeOfDay } from "./format.js";
+import { currentLanguage, say } from "./words.js";
+
+export function drawRefused(model, nameOf, journey) {
+  const language = currentLanguage();
+  const { codes, rows } = model.refused;
+  const pills = Object.entries(codes).map(([code, n]) => el("li", {}, el("span", { className: "pill" }, code, el("b", {}, count(n, language)))));
+  const heads = [[say("refused_when")], [say("refused_why")], [say("refused_what")]];
+  const lines = rows.slice(0, 12).map(([at, code, reason, id, sender, recipient, place]) => {
+    const what = id
+      ? el("button", { type: "button", className: "linked", onclick: () => journey(id) }, id)
+      : el("span", { className: "code" }, place);
+    const who = [sender, recipient].filter(Boolean).map(nameOf).join(" → ");
+    return el(
+      "tr",
+      {},
+      el("td", { className: "number" }, timeOfDay(at)),
+      el("td", {}, el("span", { className: "badge badge-refused" }, String(code)), ` ${reason}`),
+      el("td", {}, what, who && el("small", {}, who)),
+    );
+  });
+  const body = lines.length
+    ? el("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": say("refused") }, el("table", {}, tableHead(heads), el("tbody", {}, ...lines)))
+    : el("p", { className: "empty" }, say("refused_none"));
+  $("refused").replaceChildren(
+    el("div", { className: "card-head" }, el("h2", {}, say("refused"))),
+    ...(pills.length ? [el("ul", { className: "pills" }, ...pills)] : []),
+    body,
+  );
+}
+
+export function drawObjectives(model) {
+  const language = currentLanguage();
+  const box = $("objectives");
+  box.hidden = !model.objectives.length;
+  if (box.hidden) return;
+  const heads = [[say("objective")], [say("target"), "number"], [say("achieved"), "number"], [say("budget_left")]];
+  const rows = model.objectives.map((one) => {
+    const left = el("span", { className: `bar bar-${one.state}` }, el("i", {}));
+    left.firstChild.style.width = `${Math.max(0, Math.min(1, one.budget_left ?? 0)) * 100}%`;
+    return el(
+      "tr",
+      { className: one.state === "good" ? "" : `row-${one.state}` },
+      el("th", { scope: "row" }, one[`title_${language}`]),
+      el("td", { className: "number" }, percent(one.target, language)),
+      el("td", { className: "number" }, percent(one.achieved, language)),
+      el("td", {}, percent(one.budget_left, language), left),
+    );
+  });
+  box.replaceChildren(
+    el("div", { className: "card-head" }, el("h2", {}, say("objectives"))),
+    el("table", {}, tableHead(heads), el("tbody", {}, ...rows)),
+  );
+}
+
+const ARRIVALS = ["scheduled", "acked", "in_flight", "dropped", "failed", "unknown"];
+
+export function drawWorkload(model) {
+  const language = currentLanguage();
+  const box = $("workload");
+  box.hidden = !model.workload && !model.arrivals;
+  if (box.hidden || box.contains(document.activeElement)) return; // nobody's typing is overwritten
+  const parts = [el("div", { className: "card-head" }, el("h2", {}, model.workload?.name ?? say("arrivals")))];
+  if (model.arrivals) {
+    const figures = ARRIVALS.map((name) => {
+      const bad = model.arrivals[name] && ["dropped", "failed", "unknown"].includes(name);
+      return el("div", { className: bad ? "figure figure-bad" : "figure" }, el("dt", {}, say(`arr_${name}`)), el("dd", {}, count(model.arrivals[name], language)));
+    });
+    parts.push(el("dl", { className: "figures" }, ...figures));
+  }
+  if (model.workload?.phases?.length) {
+    const phases = model.workload.phases.map((phase) =>
+      el("li", { className: `phase phase-${phase.state}` }, el("b", {}, phase.name), el("span", {}, say(`phase_${phase.state}`)),
+        el("span", {}, duration(phase.seconds * 1e6, language)), el("span", {}, say("rate_now", { rate: rate(phase.offered_per_s, language) }))),
+    );
+    parts.push(el("ol", { className: "phases" }, ...phases));
+  }
+  if (model.workload?.controls?.length) parts.push(controls(model));
+  box.replaceChildren(...parts);
+}
+
+function controls(model) {
+  const language = currentLanguage();
+  const token = el("input", { type: "password", autocomplete: "off", id: "token", "aria-label": say("token"), placeholder: say("token") });
+  token.value = sessionStorage.getItem("docaxis-token") ?? "";
+  const said = el("span", { role: "status", className: "hint" });
+  const send = async (name, value) => {
+    sessionStorage.setItem("docaxis-token", token.value);
+    const answer = await fetch(`/api/control/${encodeURIComponent(name)}?run=${encodeURIComponent(model.run)}`, {
+      method: "POST",
+      headers: { Authorization: `Bearer ${token.value}`, "Content-Type": "application/json" },
+      body: JSON.stringify(value === undefined ? {} : { value }),
+    });
+    const body = await answer.json().catch(() => ({}));
+    said.textContent = answer.ok ? say("control_done") : answer.status === 403 ? say("control_denied") : (body.error ?? answer.statusText);
+  };
+  const made = model.workload.controls.map((one) => {
+    const input = one.value === undefined ? null : el("input", { type: "number", min: one.min, max: one.max, step: "any", value: String(one.value), "aria-label": one[`label_${language}`] });
+    return el("span", { className: "control" }, input, el("button", { type: "button", onclick: () => send(one.name, input ? Number(input.value) : undefined) }, one[`label_${language}`]));
+  });
+  return el("div", { className: "bar-line" }, token, ...made, said);
+}

@@ -1,0 +1,286 @@
+"""The live page in a real Chromium: what it shows, what it says to the console, and whether everybody can use it."""
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, Page, async_playwright, expect
+
+from monitor.live.extras import Extras
+from tests.support.live import RUN, Axis, busy_axis, chromium, served
+
+pytestmark = pytest.mark.slow
+
+WITHIN_MS = 60_000
+
+
+@asynccontextmanager
+async def browser() -> AsyncIterator[Browser]:
+    """Give Debian's Chromium, driven from here."""
+    path = chromium()
+    async with async_playwright() as driver:
+        one = await driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield one
+        await one.close()
+
+
+@asynccontextmanager
+async def opened(url: str, one: Browser, query: str = "lang=en", **context: Any) -> AsyncIterator[Page]:
+    """Open the page; at its end the console must have been silent."""
+    holder = await one.new_context(**({"viewport": {"width": 1500, "height": 950}} | context))
+    page = await holder.new_page()
+    page.set_default_timeout(WITHIN_MS)
+    said: list[str] = []
+    page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: said.append(f"error: {error}"))
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    await page.goto(f"{url}/?{query}")
+    await expect(page.locator("#link")).to_have_class("link link-live", timeout=WITHIN_MS)
+    yield page
+    await holder.close()
+    assert said == []
+    assert [address for address in asked if not address.startswith((url, "data:", "blob:"))] == []
+
+
+async def violations(page: Page) -> list[str]:
+    """Return what axe finds wrong, with the elements at fault."""
+    found = await Axe().run(page)
+    return [
+        f"{one['id']}: {node['target']} {node.get('failureSummary', '')}"
+        for one in found.response["violations"]
+        for node in one["nodes"]
+    ]
+
+
+SIZES = {"wide": {"width": 1500, "height": 950}, "narrow": {"width": 390, "height": 844}}
+
+
+@pytest.mark.parametrize(
+    ("size", "scheme", "language", "levels"),
+    [
+        ("wide", "light", "en", "Attention|Bad"),
+        ("wide", "dark", "vi", "Chú ý|Xấu"),
+        ("narrow", "light", "vi", "Chú ý|Xấu"),
+        ("narrow", "dark", "en", "Attention|Bad"),
+    ],
+)
+async def test_everybody_can_read_it(size: str, scheme: str, language: str, levels: str, tmp_path: Path) -> None:
+    axis = busy_axis(late_after_s=15)
+    async with (
+        served(axis) as url,
+        browser() as one,
+        opened(url, one, f"lang={language}", viewport=SIZES[size], color_scheme=scheme) as page,
+    ):
+        await expect(page.locator("#tiles .tile-value").first).to_have_text("40")
+        await expect(page.locator("html")).to_have_attribute("lang", language)
+        await expect(page.locator("#health strong")).to_have_text(re.compile(levels))
+        await expect(page.locator("#agencies tbody tr").first).to_be_visible()
+        await page.screenshot(path=tmp_path / "page.png", full_page=True)
+        assert await violations(page) == []
+        await page.get_by_role("button", name="Which?" if language == "en" else "Xem").first.click()
+        await expect(page.locator("#drawer tbody tr").first).to_be_visible()
+        assert await violations(page) == []
+        # Nothing is wider than the screen, but what scrolls by itself.
+        assert await page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+async def test_it_draws_the_charts_and_the_map(tmp_path: Path) -> None:
+    axis = busy_axis()
+    async with served(axis) as url, browser() as one, opened(url, one) as page:
+        for chart in ("chart-throughput", "chart-latency", "chart-waiting", "heat"):
+            canvas = page.locator(f"#{chart} canvas").first
+            await expect(canvas).to_be_visible()
+            painted = "c => new Set(c.getContext('2d').getImageData(0, 0, c.width, c.height).data).size"
+            assert await canvas.evaluate(painted) > 8, chart
+            assert await page.locator(f"#{chart}").get_attribute("aria-label")
+        await expect(page.locator("#heat-top button").first).to_be_visible()
+
+
+async def test_each_open_question_is_one_click_away(tmp_path: Path) -> None:
+    axis = busy_axis()
+    async with served(axis) as url, browser() as one, opened(url, one) as page:
+        await page.get_by_role("button", name="Waiting now").click()
+        drawer = page.locator("#drawer")
+        await expect(drawer.locator("tbody tr").first).to_be_visible()
+        everything = await drawer.locator("tbody tr").count()
+        await drawer.get_by_role("button", name="hub", exact=True).click()
+        await expect(drawer.locator("tbody tr")).not_to_have_count(everything)
+        assert set(await drawer.locator("tbody .badge").all_inner_texts()) == {"hub"}
+        async with page.expect_download() as download:
+            await drawer.get_by_role("link", name="Download as CSV").click()
+        saved = Path(await (await download.value).path()).read_text(encoding="utf-8-sig")
+        assert saved.startswith("packet_id,")
+        await drawer.locator("tbody button").first.click()
+        await expect(page.locator("#drawer-title")).to_contain_text("Journey of")
+        await expect(drawer.locator(".journey tbody tr").first).to_contain_text("waiting: hub")
+        await page.keyboard.press("Escape")
+        await expect(drawer).not_to_be_visible()
+
+
+async def test_a_document_is_looked_up_with_the_keyboard_alone() -> None:
+    axis = busy_axis()
+    packet = axis.events[0]
+    async with served(axis) as url, browser() as one, opened(url, one) as page:
+        await page.keyboard.press("Tab")
+        assert await page.evaluate("document.activeElement.className") == "skip"
+        for _ in range(2):
+            await page.keyboard.press("Tab")
+        await page.keyboard.type(packet.document_id)
+        await page.keyboard.press("Enter")
+        rows = page.locator(".journey tbody tr")
+        await expect(rows).to_have_count(len(packet.recipients))
+        await expect(rows.first).to_contain_text("delivered once")
+
+
+async def test_agencies_are_ranked_filtered_and_strangers_shown_as_such() -> None:
+    axis = busy_axis()
+    async with served(axis) as url, browser() as one, opened(url, one, "lang=vi") as page:
+        rows = page.locator("#agencies tbody tr")
+        await page.locator("#agency-filter").fill("bo cong an")  # without diacritics
+        await expect(rows).to_have_count(1)
+        await expect(rows.first).to_contain_text("Bộ Công an")
+        await page.locator("#agency-filter").fill("X77")
+        await expect(rows.first).to_contain_text("không có trong danh bạ")
+        await page.locator("#agency-filter").fill("")
+        await page.get_by_role("button", name="nhận", exact=True).click()
+        texts = await page.locator("#agencies tbody tr td:nth-child(3)").all_inner_texts()
+        figures = [int(text) for text in texts]
+        assert figures == sorted(figures, reverse=True)
+
+
+async def test_language_and_theme_change_without_a_new_page() -> None:
+    axis = busy_axis()
+    async with served(axis) as url, browser() as one, opened(url, one) as page:
+        await page.locator("#lang").click()
+        await expect(page.locator("#tiles .tile-title").first).to_have_text("Văn bản đã gửi")
+        assert "lang=vi" in page.url
+        for theme in ("light", "dark"):
+            await page.locator("#theme").click()
+            await expect(page.locator("html")).to_have_attribute("data-theme", theme)
+
+
+async def test_a_stall_is_told_and_so_is_its_end() -> None:
+    axis = busy_axis()
+    async with served(axis) as url, browser() as one, opened(url, one) as page:
+        await expect(page.locator("#health")).to_contain_text("Nothing has moved for", timeout=WITHIN_MS)
+        await expect(page.locator("#health")).to_have_class("health level-bad")
+        assert await page.locator("#health").get_attribute("aria-live") == "polite"
+
+
+async def test_the_page_follows_again_when_the_monitor_comes_back() -> None:
+    axis = busy_axis()
+    async with served(axis) as url, browser() as one, opened(url, one) as page:
+        for viewer in axis.board.viewers:  # what a lost connection looks like from here: nothing comes
+            axis.board.viewers.leave(viewer)
+        await expect(page.locator("#link")).to_contain_text("No news for", timeout=WITHIN_MS)
+
+
+class Offered(Extras):
+    """A workload and objectives of somebody else."""
+
+    def __init__(self) -> None:
+        self.rates: list[float | None] = []
+
+    def objectives(self, *asked: Any) -> list[dict[str, Any]]:
+        shown = {"title_en": "Delivery within 30 s", "title_vi": "Giao trong 30 s", "target": 0.999}
+        return [shown | {"achieved": 0.9995, "budget_left": 0.5, "state": "good"}]
+
+    def workload(self, run: str) -> dict[str, Any]:
+        phases = [{"name": "warm-up", "state": "done", "seconds": 10, "offered_per_s": 5}]
+        control = {"name": "rate", "label_en": "Set rate", "label_vi": "Đặt tốc độ", "value": 5, "min": 1, "max": 9}
+        return {"name": "office-day", "phases": phases, "controls": [control]}
+
+    async def control(self, run: str, name: str, value: float | None) -> None:
+        self.rates.append(value)
+
+
+async def test_objectives_and_workload_of_others_are_shown_and_steered_with_the_token() -> None:
+    offered = Offered()
+    axis = busy_axis(extras=offered)
+    async with (
+        served(axis, token="a-long-enough-token") as url,
+        browser() as one,
+    ):
+        holder = await one.new_page()
+        await holder.goto(f"{url}/?lang=en")
+        await expect(holder.locator("#objectives")).to_contain_text("Delivery within 30 s")
+        await expect(holder.locator("#workload")).to_contain_text("office-day")
+        assert await violations(holder) == []
+        await holder.locator("#token").fill("wrong")
+        await holder.get_by_role("button", name="Set rate").click()
+        await expect(holder.locator("#workload [role=status]")).to_have_text("The token is not right.")
+        await holder.locator("#token").fill("a-long-enough-token")
+        await holder.locator("#workload input[type=number]").fill("7")
+        await holder.get_by_role("button", name="Set rate").click()
+        await expect(holder.locator("#workload [role=status]")).to_have_text("Done.")
+    assert offered.rates == [7]
+
+
+async def test_an_hour_of_ticks_leaves_the_model_as_large_as_ten_minutes() -> None:
+    axis = Axis()
+    script = """async () => {
+        const { begin, applyTick, POINTS_MAX } = await import("/page/model.js");
+        let model = begin({ columns: ["a"], points: [] });
+        for (let second = 0; second < 3600; second++)
+            model = applyTick(model, { point: [second, 1], agencies: { [second % 95]: [second] } });
+        return [model.points.length, POINTS_MAX, model.points[0][0], Object.keys(model.agencies).length];
+    }"""
+    async with served(axis) as url, browser() as one, opened(url, one) as page:
+        assert await page.evaluate(script) == [600, 600, 3000, 95]
+
+
+async def test_the_view_models_say_what_they_should() -> None:
+    axis = Axis()
+    script = """async () => {
+        const m = await import("/page/model.js");
+        const f = await import("/page/format.js");
+        const w = await import("/page/words.js");
+        const packet = { intended_us: 10, sent_us: 20 };
+        const delivery = { accepted_us: 50, available_us: 60, received_us: 100 };
+        const pairs = { received: [[0, 1], [1, 0], [9, 99]] };
+        const row = [5, 1, 0, 0, 0, 0, 0, 0];
+        const model = { agencies: { 0: row, 1: [7, ...row.slice(1)] }, strangers: ["X9"] };
+        const registry = m.readRegistry([["G01", "verified", "Bộ Công an", "Police", "ministry"]]);
+        const ranked = (by, descending, filter) =>
+            m.rankAgencies(model, registry, { by, descending }, filter).map((one) => one.agency.code);
+        return {
+            legs: m.legs(packet, delivery).map((leg) => [leg.name, leg.us]),
+            top: m.topPairs(pairs, "received", 1),
+            ranked: [ranked("sent", true, ""), ranked("sent", false, ""), ranked("code", false, "cong")],
+            balances: [
+                m.balances({ delivered_once: 1, duplicated: 1, refused: 1, outstanding: 1, deliveries_expected: 4 }),
+                m.balances({ delivered_once: 1, duplicated: 1, refused: 1, outstanding: 1, deliveries_expected: 5 }),
+            ],
+            durations: [0, 800, 12345, 1.5e6, 200e6, 7500e6, 200000e6].map((us) => f.duration(us, "en")),
+            missing: Object.keys(w.WORDS.en).filter((key) => !(key in w.WORDS.vi))
+                .concat(Object.keys(w.WORDS.vi).filter((key) => !(key in w.WORDS.en))),
+            time: f.fullTime(1600000000123000),
+        };
+    }"""
+    async with served(axis) as url, browser() as one, opened(url, one) as page:
+        found = await page.evaluate(script)
+    assert found == {
+        "legs": [["send_delay", 10], ["acceptance", 30], ["to_inbox", 10], ["pickup", 40]],
+        "top": [{"sender": 1, "recipient": 0, "count": 99}],
+        "ranked": [["X9", "G01"], ["G01", "X9"], ["G01"]],
+        "balances": [True, False],
+        "durations": ["0 ms", "0.8 ms", "12 ms", "1.5 s", "3 min 20 s", "2 h 5 min", "2 d 7 h"],
+        "missing": [],
+        "time": "13/09/2020 19:26:40.123",
+    }
+
+
+async def test_five_pages_see_the_same() -> None:
+    axis = busy_axis()
+    async with served(axis) as url, browser() as one:
+        pages = [await one.new_page() for _ in range(5)]
+        await asyncio.gather(*(page.goto(f"{url}/?lang=en&run={RUN}") for page in pages))
+        for page in pages:
+            await expect(page.locator("#tiles .tile-value").first).to_have_text("40", timeout=WITHIN_MS)
+        assert len(axis.board.viewers) == 5

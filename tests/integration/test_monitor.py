@@ -1,0 +1,157 @@
+"""`docaxis monitor` on events of another program: plain aiokafka and json, ids of its own, none of our codec."""
+
+import asyncio
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from docaxis.commands.axis import Axis
+from docaxis.kafka.client import client_kwargs
+from docaxis.kafka.topics import Topics
+from docaxis.settings import KafkaSettings, Settings, TopicSettings
+from tests.conftest import settings_at
+
+WITHIN_S = 120.0
+
+
+class Elsewhere:
+    """Another program's way to write the documented events, from the documents alone."""
+
+    def __init__(self, producer: AIOKafkaProducer, prefix: str, run: str) -> None:
+        self.producer = producer
+        self.prefix = prefix
+        self.run = run
+        self.now_us = time.time_ns() // 1000
+
+    async def _write(self, topic: str, key: str, event: dict[str, Any]) -> Any:
+        value = json.dumps({"version": 1, "run": self.run} | event).encode()
+        return await self.producer.send_and_wait(f"{self.prefix}.{topic}", value, key=key.encode())
+
+    async def send(self, document: str, sender: str, recipients: list[str], age_s: float = 1) -> dict[str, Any]:
+        """Write a `sent` event; return what its other events repeat."""
+        sent_us = self.now_us - int(age_s * 1e6)
+        shared = {"packet_id": f"{document}/1", "document_id": document, "sender": sender, "priority": 1}
+        shared |= {"calendar_ms": sent_us // 1000, "intended_us": sent_us - 2000, "sent_us": sent_us}
+        more = {"kind": "sent", "recipients": recipients, "type": 18, "steering": 1, "business": 0, "size": 5}
+        written = await self._write("sent", document, shared | more | {"an_unknown_field": "is ignored"})
+        return shared | {"sent_partition": written.partition}
+
+    async def deliver(self, shared: dict[str, Any], recipient: str) -> Any:
+        """Write a `delivered` event."""
+        more = {"kind": "delivered", "recipient": recipient, "type": 18, "steering": 1, "business": 0, "size": 5}
+        return await self._write("delivered", recipient, shared | more | {"accepted_us": shared["sent_us"] + 1000})
+
+    async def answer(self, shared: dict[str, Any], recipient: str, place: Any) -> None:
+        """Write a receipt."""
+        stamps = {name: shared["sent_us"] + after for name, after in (("accepted_us", 1000), ("available_us", 5000))}
+        more = {"kind": "receipt", "recipient": recipient, "state": "DONE", "received_us": shared["sent_us"] + 9000}
+        where = {"partition": place.partition, "offset": place.offset}
+        await self._write("status", shared["document_id"], shared | more | stamps | where)
+
+    async def refuse(self, shared: dict[str, Any]) -> None:
+        """Write a refusal of a whole packet."""
+        ids = {name: shared[name] for name in ("packet_id", "document_id", "sender")}
+        more = {"kind": "refusal", "code": 19, "reason": "unknown sender", "topic": f"{self.prefix}.sent"}
+        where = {"partition": 0, "offset": 0, "refused_us": self.now_us}
+        await self._write("refused", shared["document_id"], ids | more | where)
+
+
+async def state_of(session: aiohttp.ClientSession, url: str, run: str) -> dict[str, Any]:
+    """Return the whole picture, as a page gets it first."""
+    async with session.get(f"{url}/api/events", params={"run": run}) as answer:
+        async for line in answer.content:
+            if line.startswith(b"data: "):
+                found: dict[str, Any] = json.loads(line.removeprefix(b"data: "))
+                return found
+    return {}
+
+
+async def until(session: aiohttp.ClientSession, url: str, run: str, **totals: int) -> dict[str, Any]:
+    """Wait until the page shows these totals."""
+    state: dict[str, Any] = {}
+    deadline_s = time.monotonic() + WITHIN_S
+    while time.monotonic() < deadline_s:
+        state = await state_of(session, url, run)
+        shown = state.get("totals", {})
+        if all(shown.get(name) == value for name, value in totals.items()):
+            return state
+        await asyncio.sleep(0.5)
+    raise AssertionError(f"wanted {totals}, the page shows {state.get('totals')}")
+
+
+async def ask(session: aiohttp.ClientSession, url: str, **query: str) -> dict[str, Any]:
+    async with session.get(url, params=query) as answer:
+        found: dict[str, Any] = await answer.json()
+        assert answer.status == 200, found
+        return found
+
+
+@pytest.fixture
+def settings(tmp_path: Path, kafka: KafkaSettings, topic_settings: TopicSettings, topics: Topics) -> Settings:
+    plain = settings_at(tmp_path)
+    return plain.model_copy(update={"kafka": kafka, "topics": topic_settings})
+
+
+async def test_events_of_another_program_are_shown_and_audited(settings: Settings, tmp_path: Path) -> None:
+    prefix = settings.topics.prefix
+    producer = AIOKafkaProducer(**client_kwargs(settings.kafka))
+    await producer.start()
+    try:
+        one, other = Elsewhere(producer, prefix, "production"), Elsewhere(producer, prefix, "a-test-beside-it")
+        received = await one.send("QLVB/77-2026", "G22", ["H53", "000.00.00.H01", "X99"])
+        for recipient in ("H53", "000.00.00.H01", "X99"):
+            await one.answer(received, recipient, await one.deliver(received, recipient))
+        at_hub = await one.send("G22.2026.0000123", "G22", ["H53", "H02"], age_s=90)
+        in_inbox = await one.send("9b1c-uuid-of-theirs", "G09", ["H03"], age_s=80)
+        await one.deliver(in_inbox, "H03")
+        await one.refuse(await one.send("X12.2026.0000001", "X12", ["H53"]))
+        await other.send("G01.2026.0000001", "G01", ["H53"])
+        await producer.send_and_wait(f"{prefix}.status", b"no event at all", key=b"x")
+
+        async with (
+            Axis(settings, tmp_path / "logs") as axis,
+            aiohttp.ClientSession(read_bufsize=1 << 22) as session,
+        ):
+            child = await axis.start("monitor", "monitor", "--page-port", "0", "--late-after", "30")
+            url = child.url
+            state = await until(session, url, "production", documents=4, delivered_once=3, outstanding=3, refused=1)
+            assert state["totals"]["deliveries_expected"] == 7
+            assert state["totals"]["open_late"] == 3
+            assert set(state["strangers"]) == {"X12", "X99"}
+            assert {run for run, _ in state["runs"]} == {"production", "a-test-beside-it"}
+            beside = await until(session, url, "a-test-beside-it", documents=1, outstanding=1)
+            assert beside["totals"]["delivered_once"] == 0
+
+            found = await ask(session, f"{url}/api/open", run="production")
+            stages = {(row[1], row[3]): row[5] for row in found["rows"]}
+            assert stages == {
+                (at_hub["document_id"], "H53"): "hub",
+                (at_hub["document_id"], "H02"): "hub",
+                (in_inbox["document_id"], "H03"): "inbox",
+            }
+            journey = await ask(session, f"{url}/api/document", run="production", id="QLVB/77-2026")
+            (packet,) = journey["packets"]
+            assert {one["recipient"]: one["state"] for one in packet["deliveries"]} == dict.fromkeys(
+                ("H53", "H01", "X99"), "delivered_once"
+            )
+            assert all(one["received_us"] == received["sent_us"] + 9000 for one in packet["deliveries"])
+            assert journey["complete"]
+            waiting = await ask(session, f"{url}/api/document", run="production", id=in_inbox["document_id"])
+            assert [one["stage"] for one in waiting["packets"][0]["deliveries"]] == ["inbox"]
+            refused = await ask(session, f"{url}/api/document", run="production", id="X12.2026.0000001")
+            assert [one["reason"] for one in refused["packets"][0]["deliveries"]] == ["unknown sender"]
+
+            codes = {row[1] for row in (await until(session, url, "production", refused=1))["refused"]["rows"]}
+            assert codes == {19, 10}  # theirs, and the record that was no event, refused by our worker
+            async with session.get(f"{url}/metrics") as answer:
+                exported = await answer.text()
+            assert "X99" not in exported
+            async with session.get(f"{url}/healthz") as answer:
+                assert answer.status == 200
+    finally:
+        await producer.stop()

@@ -1,0 +1,211 @@
+"""The page's HTTP side, asked by a plain client: the stream, headers, hosts, the token, lists and journeys."""
+
+import asyncio
+import csv
+import io
+from typing import Any
+
+import aiohttp
+import orjson
+import pytest
+
+from monitor.live.extras import Extras
+from monitor.live.files import page_files
+from monitor.web_guard import CONTENT_SECURITY_POLICY, host_is_ours
+from tests.support.live import RUN, busy_axis, served
+
+WITHIN_S = 60.0
+
+
+async def get(url: str, **headers: str) -> tuple[int, Any, Any]:
+    async with aiohttp.ClientSession() as session, session.get(url, headers=headers) as answer:
+        body = await answer.read()
+        is_json = answer.content_type == "application/json"
+        return answer.status, answer.headers, orjson.loads(body) if is_json else body.decode("utf-8")
+
+
+async def events(url: str, count: int) -> list[tuple[str, dict[str, Any]]]:
+    """Return the first events of a stream, read as the standard says."""
+    found: list[tuple[str, dict[str, Any]]] = []
+    async with aiohttp.ClientSession(read_bufsize=1 << 22) as session, session.get(url) as answer:
+        assert answer.content_type == "text/event-stream"
+        name = ""
+        async with asyncio.timeout(WITHIN_S):
+            async for line in answer.content:
+                field, _, value = line.decode().rstrip("\n").partition(": ")
+                if field == "event":
+                    name = value
+                elif field == "data":
+                    found.append((name, orjson.loads(value)))
+                if len(found) == count:
+                    break
+    return found
+
+
+async def test_a_stream_begins_with_everything_and_goes_on_with_changes() -> None:
+    axis = busy_axis()
+    async with served(axis) as url:
+        told = await events(f"{url}/api/events?run={RUN}", 4)
+    assert [name for name, _ in told] == ["state", "tick", "tick", "tick"]
+    state = told[0][1]
+    assert state["run"] == RUN
+    assert state["totals"]["documents"] == 40
+    assert len(state["points"][0]) == len(state["columns"]) + 1
+    assert state["strangers"] == ["X77"]
+    ticks = [tick for _, tick in told[1:]]
+    assert all("point" in tick and "agencies" not in tick for tick in ticks)  # nothing happened meanwhile
+    assert [tick["point"][0] for tick in ticks] == [ticks[0]["point"][0] + n for n in range(3)]
+
+
+async def test_a_viewer_that_leaves_is_forgotten_and_one_too_many_is_refused() -> None:
+    axis = busy_axis()
+    axis.board.viewers._max = 1
+    async with served(axis) as url:
+        async with aiohttp.ClientSession() as session, session.get(f"{url}/api/events") as answer:
+            assert answer.status == 200
+            status, headers, _ = await get(f"{url}/api/events")
+            assert (status, headers["Retry-After"]) == (503, "10")
+        async with asyncio.timeout(WITHIN_S):
+            while len(axis.board.viewers):  # noqa: ASYNC110  # nobody tells when a connection has ended
+                await asyncio.sleep(0.05)
+        assert axis.board.viewers.refused == 1
+
+
+@pytest.mark.parametrize("path", ["/", "/page/main.js", "/api/registry", "/api/events", "/nothing", "/api/open?run=x"])
+async def test_every_answer_carries_the_security_headers(path: str) -> None:
+    async with (
+        served(busy_axis()) as url,
+        aiohttp.ClientSession() as session,
+        session.get(url + path) as answer,
+    ):
+        headers = answer.headers
+    assert headers["Content-Security-Policy"] == CONTENT_SECURITY_POLICY
+    assert "unsafe" not in CONTENT_SECURITY_POLICY
+    assert "frame-ancestors 'none'" in CONTENT_SECURITY_POLICY
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert "Access-Control-Allow-Origin" not in headers
+    assert headers["Server"] == "docaxis"
+
+
+@pytest.mark.parametrize(
+    ("host", "ours"),
+    [
+        ("127.0.0.1:8095", True),
+        ("127.0.0.1", True),
+        ("localhost:8095", True),
+        ("LOCALHOST", True),
+        ("[::1]:8095", True),
+        ("192.168.1.5:80", True),
+        ("monitor.example.vn", True),
+        ("evil.example", False),
+        ("127.0.0.1.evil.example:8095", False),
+        ("localhost.evil.example", False),
+        ("", False),
+    ],
+)
+def test_only_addresses_and_names_of_ours_are_answered(host: str, ours: bool) -> None:
+    assert host_is_ours(host, {"monitor.example.vn"}) is ours
+
+
+async def test_a_foreign_host_gets_nothing_from_page_or_worker() -> None:
+    axis = busy_axis()
+    async with served(axis, allowed_hosts=("monitor.example.vn",)) as url:
+        for address in (f"{url}/api/registry", f"{url}/", f"{axis.url}/ledger/open?run={RUN}"):
+            assert (await get(address, Host="evil.example"))[0] == 421
+        assert (await get(f"{url}/api/registry", Host="monitor.example.vn"))[0] == 200
+
+
+class Steered(Extras):
+    """A workload that can be steered."""
+
+    def __init__(self) -> None:
+        self.done: list[tuple[str, str, float | None]] = []
+
+    async def control(self, run: str, name: str, value: float | None) -> None:
+        if name != "rate":
+            raise ValueError(f"there is no control {name!r} here")
+        self.done.append((run, name, value))
+
+
+@pytest.mark.parametrize(
+    ("token", "shown", "path", "body", "status"),
+    [
+        ("", "", "rate", b"{}", 403),
+        ("", "Bearer ", "rate", b"{}", 403),
+        ("a-long-enough-token", "", "rate", b"{}", 403),
+        ("a-long-enough-token", "Bearer a-long-enough-toke", "rate", b"{}", 403),
+        ("a-long-enough-token", "Bearer a-long-enough-token", "rate", b'{"value": 20}', 200),
+        ("a-long-enough-token", "Bearer a-long-enough-token", "rate", b'{"value": "x"}', 400),
+        ("a-long-enough-token", "Bearer a-long-enough-token", "other", b"", 400),
+    ],
+)
+async def test_controls_ask_for_the_token(token: str, shown: str, path: str, body: bytes, status: int) -> None:
+    steered = Steered()
+    axis = busy_axis(extras=steered)
+    async with (
+        served(axis, token=token) as url,
+        aiohttp.ClientSession() as session,
+        session.post(f"{url}/api/control/{path}?run=r", data=body, headers={"Authorization": shown}) as answer,
+    ):
+        assert answer.status == status
+    assert steered.done == ([("r", "rate", 20)] if status == 200 else [])
+
+
+async def test_open_deliveries_are_listed_with_the_stage_and_downloaded() -> None:
+    axis = busy_axis()
+    async with served(axis) as url:
+        _, _, found = await get(f"{url}/api/open?run={RUN}")
+        _, _, hub = await get(f"{url}/api/open?run={RUN}&stage=hub")
+        _, headers, text = await get(f"{url}/api/open.csv?run={RUN}&stage=hub")
+    assert found["open"] == len(found["rows"]) > 0
+    assert [row[4] for row in found["rows"]] == sorted(row[4] for row in found["rows"])
+    assert {row[5] for row in found["rows"]} >= {"hub", "inbox"}
+    assert 0 < len(hub["rows"]) < len(found["rows"])
+    assert len(list(csv.reader(io.StringIO(text)))) == 1 + len(hub["rows"])
+    assert "attachment" in headers["Content-Disposition"]
+
+
+async def test_a_list_of_one_recipient_has_only_its_deliveries() -> None:
+    axis = busy_axis()
+    async with served(axis) as url:
+        everything = (await get(f"{url}/api/open?run={RUN}"))[2]["rows"]
+        code = everything[0][3]
+        rows = (await get(f"{url}/api/open?run={RUN}&recipient={code}"))[2]["rows"]
+    assert rows == [row for row in everything if row[3] == code]
+
+
+async def test_a_journey_is_found_by_document_and_by_packet() -> None:
+    axis = busy_axis()
+    packet = axis.events[0]
+    async with served(axis) as url:
+        by_document = (await get(f"{url}/api/document?run={RUN}&id={packet.document_id}"))[2]
+        by_packet = (await get(f"{url}/api/document?run={RUN}&id={packet.packet_id}"))[2]
+        nothing = (await get(f"{url}/api/document?run={RUN}&id=nobody"))[2]
+        status, _, _ = await get(f"{url}/api/document?run={RUN}&id={'x' * 200}")
+    assert by_document == by_packet
+    (found,) = by_document["packets"]
+    assert [one["recipient"] for one in found["deliveries"]] == sorted(packet.recipients)
+    assert all(one["state"] == "delivered_once" and one["received_us"] for one in found["deliveries"])
+    assert nothing["packets"] == []
+    assert status == 400
+
+
+async def test_a_worker_that_does_not_answer_is_named() -> None:
+    axis = busy_axis()
+    async with served(axis) as url:
+        axis.url = "http://127.0.0.1:9"
+        axis.tick()
+        axis.publish()
+        status, _, found = await get(f"{url}/api/open?run={RUN}")
+    assert status == 503
+    assert found == {"error": "no_answer", "who": "http://127.0.0.1:9"}
+
+
+def test_the_page_names_no_address_beyond_itself() -> None:
+    for path, file in page_files().items():
+        if path.startswith("/assets/"):
+            continue
+        addresses = [one for one in file.body.decode().split('"') if "://" in one and "w3.org" not in one]
+        assert addresses == [], path
+        assert file.content_type, path

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from docaxis.domain.run import is_canary
 from monitor.agency_labels import AgencyLabels
 from monitor.catalogue import (
     STREAM_ACCEPTANCE,
@@ -190,7 +191,7 @@ class TallyTotals:
         if len(known) < len(state.tallies):
             slots = next(iter(known.values())).slots if known else _Slots(state.codes)
             for (run, topic), tally in state.tallies.items():
-                if (run, topic) not in known:
+                if (run, topic) not in known and not is_canary(run):
                     known[run, topic] = _Counted(topic, tally, slots)
         return known
 

@@ -101,7 +101,7 @@ def fleet(
         "fleet",
         kafka,
         one.run,
-        [FleetMetrics(stats, f"{settings.topics.prefix}-agencies", clock)],
+        [FleetMetrics(stats, f"{settings.topics.prefix}-agencies", clock, settings.topics.partitions)],
         ready=lambda: not receive or stats.receiver.assigned.is_set(),
         runs=lambda: [run],
     )

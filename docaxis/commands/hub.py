@@ -55,7 +55,7 @@ def hub(
         "hub",
         kafka,
         lambda stop: run_hub(hub_settings, Directory(agencies.codes, locked or ()), clock, stats, stop),
-        [HubMetrics(stats, group, clock)],
+        [HubMetrics(stats, group, clock, settings.topics.partitions)],
         ready=lambda: bool(stats.positions),
     )
     run_role(role, metrics_port=metrics_port, owned=owned)

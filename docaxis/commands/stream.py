@@ -10,6 +10,7 @@ from docaxis.commands.hub import RegistryFile
 from docaxis.commands.options import BootstrapServers, SettingsFile, TopicPrefix, new_app, settings_from
 from docaxis.commands.role import MetricsPort, Owned, Role, run_role
 from docaxis.domain.agency import Registry
+from docaxis.domain.calendar import vietnam_calendar
 from docaxis.domain.clock import SystemClock
 from docaxis.kafka.broker import reachable_kafka
 from docaxis.kafka.client import client_kwargs
@@ -81,9 +82,16 @@ def stream(
         lost_after_us=int(lost_after * 1e6),
         snapshot_bytes=lambda: stats.snapshot_bytes,
         texts={agency.code: agency.display_code for agency in agencies if agency.is_placeholder},
+        calendar=vietnam_calendar(),
     )
     worker.on_opened = metrics.begin
-    lag = LagMetrics(worker_settings.group, lambda: stream_progress(worker.positions(), worker_settings.topics), clock)
+    lag = LagMetrics(
+        worker_settings.group,
+        lambda: stream_progress(worker.positions(), worker_settings.topics),
+        clock,
+        worker_settings.partitions,
+        lambda: stats.rebalances,
+    )
     os.nice(AUDIT_NICENESS)
     role = Role(
         "stream",

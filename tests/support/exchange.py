@@ -105,7 +105,8 @@ class Exchange:
     async def start(self, name: str, *arguments: str) -> Child:
         """Start a role, or start it again as it was; it is at work, or still recovering, when this returns."""
         self._commands[name] = arguments = arguments or self._commands[name]
-        self._members_before[name] = (await self._describe(GROUPS[arguments[0]]))[1]
+        if arguments[0] in GROUPS:
+            self._members_before[name] = (await self._describe(GROUPS[arguments[0]]))[1]
         child = self.children[name] = await self._axis.start(name, *arguments)
         self.note(f"{name} starts")
         return child

@@ -9,6 +9,8 @@ from docaxis.domain.clock import Clock, ManualClock
 from monitor.lag import LagMetrics, Progress
 from monitor.metrics import Collector, Metrics
 from monitor.process_metrics import ProcessMetrics
+from producers.canary_metrics import CanaryMetrics
+from producers.canary_watch import CanaryStage, CanaryStats, CanaryWatch
 from producers.fleet import FleetStats
 from producers.fleet_metrics import FleetMetrics
 from producers.life_cycle import LifeCycles
@@ -54,13 +56,15 @@ def everything(awkward: str = "H53") -> Metrics:
     state.fold("status", records("status", [status(recipient=awkward)], 1), clock.wall_us())
     worker = WorkerStats(records=5, snapshot_at_us=clock.wall_us())
     worker.snapshot.observe_one(7_000)
-    stream = StreamMetrics(lambda: {0: state}, worker, clock, agencies=("G22",))
+    stream = StreamMetrics(lambda: {0: state}, worker, clock, agencies=("G22",), calendar=vietnam_calendar())
+    watch = CanaryWatch(CanaryStats(), CanaryStage.RECEIPT, lost_after_us=1)
     return Metrics(
         [
             stream,
             LagMetrics("stream", lambda: [Progress("status", 0, 2, 5)], clock),
             HubMetrics(HubStats(positions={0: 1}, ends={0: 4}), "hub", clock),
             FleetMetrics(_fleet(clock), "agencies", clock),
+            CanaryMetrics(watch, clock),
             ProcessMetrics("everything", stream.runs),
         ],
         clock,

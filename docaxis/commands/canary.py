@@ -7,7 +7,7 @@ import typer
 
 from docaxis.commands.hub import RegistryFile
 from docaxis.commands.options import BootstrapServers, SettingsFile, TopicPrefix, new_app, settings_from
-from docaxis.commands.role import MetricsPort, Owned, Role, run_role
+from docaxis.commands.role import MetricsHost, MetricsPort, Owned, Role, run_role
 from docaxis.domain.agency import Registry
 from docaxis.domain.clock import SystemClock
 from docaxis.domain.errors import UsageError
@@ -38,6 +38,7 @@ def canary(
     ] = CanaryStage.RECEIPT,
     lost_after: Annotated[float, typer.Option(min=0, help="Seconds after which a document is overdue.")] = 600,
     metrics_port: MetricsPort = 0,
+    metrics_host: MetricsHost = "127.0.0.1",
     owned: Owned = False,
     settings_file: SettingsFile = None,
 ) -> None:
@@ -65,4 +66,4 @@ def canary(
     )
     one = Canary(canary_settings, clock, watch)
     role = Role("canary", kafka, one.work, [CanaryMetrics(watch, clock)], ready=one.ready.is_set, runs=lambda: [run])
-    run_role(role, metrics_port=metrics_port, owned=owned)
+    run_role(role, metrics_port=metrics_port, owned=owned, metrics_host=metrics_host)

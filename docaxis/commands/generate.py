@@ -20,6 +20,9 @@ from monitor.asyncapi import asyncapi
 from monitor.dashboards import BOARDS
 from monitor.dashboards.grafana import dashboard_json, provisioning
 from monitor.histogram import Histogram, bucket_of
+from monitor.kubernetes import dashboards as dashboard_manifests
+from monitor.kubernetes import prometheus_rule
+from monitor.kubernetes import topics as topic_manifests
 from monitor.metrics_doc import metrics_markdown
 from monitor.progress import closing_view
 from monitor.service_objectives import ServiceObjectives
@@ -79,6 +82,21 @@ def asyncapi_document(
 ) -> None:
     """Write the events as an AsyncAPI document."""
     _write(output, to_yaml(asyncapi(prefix)), check=check, again="docaxis generate asyncapi")
+
+
+@app.command("kubernetes")
+def kubernetes(
+    output: Annotated[Path, typer.Option(help="The folder to write into.")] = Path("deploy/kubernetes/base/generated"),
+    check: Check = False,
+) -> None:
+    """Write the Kubernetes manifests of topics, rules and dashboards."""
+    again = "docaxis generate kubernetes"
+    for name, manifests in (
+        ("topics.yaml", list(topic_manifests())),
+        ("rules.yaml", [prometheus_rule(ServiceObjectives.load())]),
+        ("dashboards.yaml", list(dashboard_manifests())),
+    ):
+        _write(output / name, "---\n".join(map(to_yaml, manifests)), check=check, again=again)
 
 
 @app.command("demo-picture")

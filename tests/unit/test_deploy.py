@@ -41,8 +41,8 @@ def _of_kind(manifests: list[Manifest], kind: str) -> list[Manifest]:
 
 
 def _settings(environment: dict[str, str]) -> Settings:
-    sections = {name: field.default_factory for name, field in Settings.model_fields.items() if field.default_factory}
-    known = {f"DOCAXIS_{name}_{key}".upper() for name, model in sections.items() for key in model.model_fields}  # type: ignore[attr-defined]
+    sections = {name: getattr(Settings(), name).model_dump() for name in ("kafka", "topics", "broker", "paths")}
+    known = {f"DOCAXIS_{name}_{key}".upper() for name, keys in sections.items() for key in keys}
     assert set(environment) <= known, "a variable that docaxis does not know"
     return load_settings(environ=environment)
 

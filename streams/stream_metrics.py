@@ -112,6 +112,7 @@ class StreamMetrics:
         """Yield everything."""
         states = self._states()
         totals = self._tallies.update(states)
+        self._tallies.retire_silent(self._clock.monotonic_ns())
         yield from self._counters(totals)
         yield from self._histograms(totals)
         ledgers = [ledger for state in states.values() for run, ledger in state.ledgers.items() if not is_canary(run)]

@@ -21,6 +21,7 @@ from monitor.process_metrics import ProcessMetrics
 from streams.batch import Position
 from streams.state import Duties, PartitionState, StateBounds
 from streams.stream_metrics import StreamMetrics, stream_progress
+from streams.tally_totals import QUIET_NS
 from streams.worker import WorkerStats
 from tests.support.events import SENT_US, delivered, receipt, record, records, refusal, sent, status
 from tests.support.metrics import new_state, value
@@ -270,6 +271,34 @@ def test_beyond_the_bound_the_busiest_agencies_are_named_and_stay_so() -> None:
     labels.admit({"A10": 1000, "A13": 1000})
     assert [text for _, text in labels.shown] == ["A11", "A12", "other"]
     assert labels.slot("A13") == labels.slot("A10") == labels.slot("never seen") == labels.other
+
+
+def test_an_agency_that_has_left_is_shown_no_longer_and_begins_anew_if_it_comes_back() -> None:
+    worker = Worker()
+    quiet_us = QUIET_NS // 1000
+
+    def shown(code: str) -> list[float | None]:
+        return [
+            worker.value("documents_total", sender=code),
+            worker.value("delivery_latency_seconds_count", recipient=code),
+        ]
+
+    worker.fold("sent", sent(), sent("A99.2021.0000001.0", sender="A99"))
+    worker.fold("status", receipt("A99.2021.0000001.0", "A99"))
+    assert (shown("A99"), shown("G22")) == ([1, 1], [1, 0])
+    worker.clock.advance_us(quiet_us)
+    assert shown("A99") == [1, 1]
+    worker.clock.advance_us(1)
+    assert (shown("A99"), shown("G22")) == ([None, None], [1, 0])  # one of the registry is shown for ever
+    worker.fold("sent", sent("B99.2021.0000001.0", sender="B99"))  # another one takes its place, not its counts
+    assert (shown("A99"), shown("B99")) == ([None, None], [1, 0])
+    worker.fold("sent", sent("A99.2021.0000002.0", sender="A99"))
+    assert (shown("A99"), shown("B99")) == ([1, 0], [1, 0])
+    worker.clock.advance_us(quiet_us // 2)
+    worker.fold("sent", sent("A99.2021.0000003.0", sender="A99"))
+    assert shown("A99") == [2, 0]
+    worker.clock.advance_us(quiet_us // 2 + 1)
+    assert (shown("A99"), shown("B99")) == ([2, 0], [None, None])  # who is active stays
 
 
 def test_the_agencies_that_are_not_named_are_summed_as_other() -> None:

@@ -79,7 +79,8 @@ def events(objective: Objective, window: str, by: str = "") -> tuple[str, str]:
             bad = f"{total} - {group}(increase({name}_bucket{{{bucket}}}[{window}]))"
             if objective.waiting_over is None or by:
                 return bad, total
-            waiting = f'sum({catalogue.LEDGER_WAITING.name}{{over="{objective.waiting_over}"}})'
+            # Where no worker tells what waits, the latencies of the window are still known.
+            waiting = f'(sum({catalogue.LEDGER_WAITING.name}{{over="{objective.waiting_over}"}}) or vector(0))'
             return f"{bad} + {waiting}", f"{total} + {waiting}"
 
 

@@ -87,7 +87,8 @@ def test_a_paused_hub_calls_somebody_and_every_panel_tells_the_truth(
             await _the_panels_tell_what_the_ledger_knows(exchange, monitoring)
             lost = {"DocaxisDeliveriesLost", "DocaxisDeliveriesDuplicated", "DocaxisDeliveriesMisrouted"}
             assert not lost & {name for _, name in monitoring.notified}
-            assert await monitoring.value(f'count(max_over_time(ALERTS{{alertname=~"{"|".join(lost)}"}}[1h]))') == 0
+            fired = f'ALERTS{{alertname=~"{"|".join(sorted(lost))}",alertstate="firing"}}'
+            assert await monitoring.query(f"max_over_time({fired}[1h])") == []
 
     asyncio.run(run())
 
@@ -169,44 +170,56 @@ def _panel(en: str) -> Panel:
 
 
 async def _the_panels_tell_what_the_ledger_knows(exchange: Exchange, monitoring: Monitoring) -> None:
-    """Compare the main panels with the readings, which the topics themselves have confirmed."""
+    """Compare the main panels with the readings, which the topics themselves have confirmed.
+
+    A busy machine may miss a scrape: a panel is given time to come to its figure, never another figure.
+    """
     readings, run = exchange.readings, exchange.run
     documents = readings.counts(run, "sent")["documents"]
     deliveries = readings.counts(run, "status")["receipts"]
 
-    async def shown(en: str, number: int = 0, **variables: str) -> float:
-        return await monitoring.value(concrete(_panel(en).queries[number].expr, **variables))
+    async def tells(en: str, low: float, high: float, number: int = 0, scale: float = 1, **variables: str) -> None:
+        query, seen = concrete(_panel(en).queries[number].expr, **variables), [float("nan")]
 
-    async def is_scraped() -> bool:
-        return await shown("How many deliveries came exactly once?") == deliveries
+        async def in_range() -> bool:
+            seen[:] = [sample.value * scale for sample in await monitoring.query(query)] or seen
+            return low <= sum(seen) <= high
 
-    await monitoring.until(is_scraped, lambda: f"the ledger's panel did not come to {deliveries}")
-    assert await shown("How many documents are in the ledger?") == documents
+        await monitoring.until(in_range, lambda: f"{en} came to {seen}, not to {low} to {high}")
+
+    async def counts(en: str, total: int, number: int = 0, tolerance: float = 0.05, **variables: str) -> None:
+        """A rate over an hour in which everything happened is the hour's total."""
+        around = max(2.0, tolerance * total)
+        variables["__rate_interval"] = "1h"
+        await tells(en, total - around, total + around, number, 3600, **variables)
+
+    await tells("How many deliveries came exactly once?", deliveries, deliveries)
+    await tells("How many documents are in the ledger?", documents, documents)
     for en in ("How many are on their way?", "Is anything lost?", "Is anything doubled?", "How old is the oldest?"):
-        assert await shown(en) == 0, en
-    # The pause has spent the hub's own budget many times over, and not a second of the agencies' quarter of an hour.
-    left = {
-        one.labels["objective"]: one.value
-        for one in await monitoring.query(_panel("How much budget is left?").queries[0].expr)
-    }
-    assert left["delivery_latency"] == pytest.approx(1)
-    routing = readings.stage(run, "status", "routing")
-    slow = 1 - routing.count_at_most(2_500_000) / routing.count
-    assert slow > 0.01
-    assert left["routing"] == pytest.approx(1 - slow / 0.001, rel=0.1)
-    # A rate over an hour, of everything in it: the hour's total.
-    en = "At what rate are documents sent, delivered, received?"
+        await tells(en, 0, 0)
     for number, total in enumerate((documents, deliveries, deliveries, deliveries)):
-        assert await shown(en, number, __rate_interval="1h") * 3600 == pytest.approx(total, rel=0.05), (en, number)
+        await counts("At what rate are documents sent, delivered, received?", total, number)
     sent = readings.agencies(run, "sent", "documents")
     busiest = max(sent, key=sent.__getitem__)
-    rate = await shown("What does it send?", agency=busiest, __rate_interval="1h")
-    assert rate * 3600 == pytest.approx(sent[busiest], rel=0.1, abs=2)
+    await counts("What does it send?", sent[busiest], tolerance=0.1, agency=busiest)
     latency = readings.stage(run, "status", "delivery")
     for number, share in enumerate((0.5, 0.99)):
-        seconds = await shown("How long do deliveries take?", number, __rate_interval="1h")
-        low, high = _bucket(latency, share - 0.02)[0], _bucket(latency, min(1, share + 0.009))[1]
-        assert low <= seconds <= high, f"p{share:.0%} is {seconds}, in the readings {low} to {high}"
+        low, high = _bucket(latency, share - 0.02)[0], _bucket(latency, share + 0.009)[1]
+        await tells("How long do deliveries take?", low, high, number, __rate_interval="1h")
+    await _the_budgets_tell_what_the_pause_cost(monitoring, readings.stage(run, "status", "routing"))
+
+
+async def _the_budgets_tell_what_the_pause_cost(monitoring: Monitoring, routing: Histogram) -> None:
+    """The pause has spent the hub's own budget many times over, and nothing of the agencies' quarter of an hour."""
+    slow = 1 - routing.count_at_most(2_500_000) / routing.count
+    assert slow > 0.01
+    query, left = _panel("How much budget is left?").queries[0].expr, dict[str, float]()
+
+    async def as_known() -> bool:
+        left.update({one.labels["objective"]: one.value for one in await monitoring.query(query)})
+        return left == left | {"delivery_latency": 1, "routing": pytest.approx(1 - slow / 0.001, rel=0.1)}
+
+    await monitoring.until(as_known, lambda: f"the budgets came to {left}; {slow:.2%} were routed slowly")
 
 
 def _bucket(latency: Histogram, share: float) -> tuple[float, float]:

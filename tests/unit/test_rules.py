@@ -112,6 +112,16 @@ def test_a_hub_that_stands_still_burns_the_budget_before_anything_late_arrives(t
     )
 
 
+def test_a_worker_that_dies_in_an_outage_silences_no_budget(tmp_path: Path) -> None:
+    gone = {
+        f'{DELIVERY}_count{{recipient="H53"}}': f"{climb((2 * HOUR, 60))} stale",
+        f'{DELIVERY}_bucket{{recipient="H53",le="900.0"}}': f"{climb((HOUR, 60), (HOUR, 0))} stale",
+        'docaxis_stream_ledger_deliveries_waiting{over="900"}': f"{level((2 * HOUR, 100))} stale",
+    }
+    name = 'alertname="DocaxisDeliveryLatencyBudgetBurn",window="1h"'
+    check(tmp_path, Story(2 * HOUR + 10, gone, [Firing(2 * HOUR + 3, 1, name)]), groups=[OBJECTIVES_GROUP])
+
+
 @pytest.mark.parametrize(("late", "firing"), [(9, 0), (12, 1)])
 def test_with_little_traffic_a_few_late_documents_call_nobody(late: int, firing: int, tmp_path: Path) -> None:
     per_minute = late / HOUR  # all of them late: a share of 100 %

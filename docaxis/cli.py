@@ -42,6 +42,9 @@ COMMANDS: tuple[Command, ...] = (
     Command("hub", "Route documents to their recipients (one role)", "docaxis.commands.hub"),
     Command("stream", "Count, time and audit the events (one role)", "docaxis.commands.stream"),
     Command("fleet", "Be the virtual agencies (one role)", "docaxis.commands.fleet"),
+    Command(
+        "canary", "Send marked documents through the real path and time them (one role)", "docaxis.commands.canary"
+    ),
     Command("broker", "Start, inspect and stop an Apache Kafka on this machine", "docaxis.commands.broker"),
     Command("topics", "Create or check the axis's topics on a cluster", "docaxis.commands.topics"),
     Command("record", "Record the events of the axis from Kafka", "docaxis.commands.record"),

@@ -1,7 +1,8 @@
 """Which agencies a metric names: all of them up to a bound, beyond it the busiest, and the rest as "other".
 
-An agency that is shown stays shown, and one that was counted as "other" stays there: a series never moves, so every
-counter only grows.
+An agency that is shown stays shown as long as it is on the axis, and one that was counted as "other" stays there: a
+series never moves, so every counter only grows. One that is in no registry and has been silent for long has left: its
+series end, and begin at 0 if it ever comes back.
 """
 
 from collections.abc import Iterable, Mapping
@@ -26,9 +27,13 @@ class AgencyLabels:
         self._named_max = named_max
         self._texts = texts or {}
         self._slots: dict[str, int] = {}
+        self._fixed: frozenset[str] = frozenset()
+        #: Changes whenever an agency gets or loses its slot.
+        self.generation = 0
         known = list(dict.fromkeys(agencies))
         if len(known) <= named_max:
             self.admit(dict.fromkeys(known, 0))
+            self._fixed = frozenset(known)
 
     @property
     def other(self) -> int:
@@ -44,20 +49,25 @@ class AgencyLabels:
     def admit(self, activity: Mapping[str, int]) -> None:
         """Give a slot to every agency that has none yet, the busiest first."""
         new = [code for code in activity if code not in self._slots]
-        free = self._named_max - sum(slot != self.other for slot in self._slots.values())
-        if len(new) > free:
+        if not new:
+            return
+        self.generation += 1
+        free = sorted(set(range(self._named_max)) - set(self._slots.values()), reverse=True)
+        if len(new) > len(free):
             new.sort(key=lambda code: (-activity[code], code))
         for code in new:
-            if code == OTHER or free <= 0:
-                self._slots[code] = self.other
-            else:
-                self._slots[code] = self._named_max - free
-                free -= 1
+            self._slots[code] = self.other if code == OTHER or not free else free.pop()
+
+    @property
+    def leavable(self) -> list[tuple[str, int]]:
+        """Code and slot of every named agency that is in no registry."""
+        return [(code, slot) for code, slot in self._slots.items() if slot != self.other and code not in self._fixed]
+
+    def retire(self, code: str) -> None:
+        """Take an agency's slot away; whoever holds its counts drops them."""
+        del self._slots[code]
+        self.generation += 1
 
     def slot(self, code: str) -> int:
         """Return the slot of an agency; one that was never admitted is among the others."""
         return self._slots.get(code, self._named_max)
-
-    def knows(self, code: str) -> bool:
-        """Return whether the agency was admitted."""
-        return code in self._slots

@@ -18,6 +18,9 @@ def _us(*seconds: float) -> tuple[int, ...]:
 #: From the first to the last moment of a delivery: 5 ms (a quiet machine) to 15 min (agencies that poll), with the
 #: objectives' thresholds among them.
 DELIVERY_BOUNDS = _us(0.005, 0.025, 0.1, 0.25, 1, 2.5, 10, 30, 60, 300, 900)
+#: Ages in seconds for which waiting deliveries are counted: each is a bound of the delivery latency too, so that an
+#: objective with one of them counts what waits as late before it has arrived.
+WAITING_OVER_S = (10, 60, 300, 900)
 #: Parts of a delivery that no agency's polling is in.
 STAGE_BOUNDS = _us(0.001, 0.005, 0.025, 0.1, 0.25, 1, 2.5, 10, 30, 60, 300)
 #: The generator's own error: 1 ms is its objective.
@@ -31,7 +34,8 @@ _stream = partial(Spec, exporter="stream worker")
 
 STREAM_DOCUMENTS = _stream(
     "docaxis_stream_documents_total", "counter",
-    "Documents (packets) that agencies sent, by sender. None for long in office hours: look at that agency's fleet.",
+    "Documents (packets) that agencies sent, by sender, canaries left out. None for long in office hours: look at that "
+    "agency's fleet.",
     labels=("sender",),
 )  # fmt: skip
 STREAM_ADDRESSED = _stream(
@@ -149,8 +153,20 @@ LEDGER_DELIVERIES = _stream(
 )  # fmt: skip
 LEDGER_OVERDUE = _stream(
     "docaxis_stream_ledger_deliveries_overdue", "gauge",
-    "Outstanding deliveries sent longer ago than lost_after (at most 20,000 are counted): lost, unless they still "
+    "Outstanding deliveries sent longer ago than lost_after (at most 100,000 are counted): lost, unless they still "
     "arrive. Not zero: look for the stage where they are stuck.",
+)  # fmt: skip
+LEDGER_WAITING = _stream(
+    "docaxis_stream_ledger_deliveries_waiting", "gauge",
+    "Outstanding deliveries sent more than `over` seconds ago (at most 100,000 are counted). They will be late when "
+    "they arrive: the objectives count them as such already.",
+    labels=("over",),
+)  # fmt: skip
+LEDGER_OWED = _stream(
+    "docaxis_stream_ledger_deliveries_owed", "gauge",
+    "Outstanding deliveries by recipient (at most 100,000 are counted). High for one: that agency does not fetch its "
+    "inbox. High for all: the hub is behind.",
+    labels=("recipient",),
 )  # fmt: skip
 LEDGER_OLDEST = _stream(
     "docaxis_stream_ledger_outstanding_age_seconds", "gauge",
@@ -310,6 +326,12 @@ PRODUCER_CALENDAR = _fleet(
     "docaxis_producer_calendar_timestamp_seconds", "gauge",
     "Business-calendar time of the newest document sent, as Unix time.", unit="seconds",
 )  # fmt: skip
+PRODUCER_PHASE = _fleet(
+    "docaxis_producer_phase", "gauge",
+    "1 for the phase that the load is in: idle (no load here), sending, ended, or what its workload calls it. Judge no "
+    "figure of a warm-up.",
+    labels=("phase",),
+)  # fmt: skip
 PRODUCER_ENDED = _fleet("docaxis_producer_sending_ended", "gauge", "1 when nothing more will be sent, else 0.")
 RECEIVER_DELIVERIES = _fleet(
     "docaxis_receiver_deliveries_total",
@@ -366,6 +388,49 @@ PAGE_READINGS_UNREADABLE = _page(
     "Records of the readings topic that could not be read. Not zero: workers of another version write there.",
 )  # fmt: skip
 
+# --- canary
+
+_canary = partial(Spec, exporter="canary")
+
+CANARY_DOCUMENTS = _canary(
+    "docaxis_canary_documents_total", "counter", "Marked documents sent. Standing still: the canary cannot send."
+)
+CANARY_FAILED = _canary(
+    "docaxis_canary_send_failures_total", "counter",
+    "Marked documents that the broker did not take, by kind of error. Agencies that send now fail likewise.",
+    labels=("error",),
+)  # fmt: skip
+CANARY_RECEIVED = _canary(
+    "docaxis_canary_received_total", "counter", "Marked documents that came through, late ones included."
+)
+CANARY_REFUSED = _canary(
+    "docaxis_canary_refused_total", "counter",
+    "Marked documents refused, by the axis's error code. 18, 19: the canary's agencies are not in the hub's registry.",
+    labels=("code",),
+)  # fmt: skip
+CANARY_OUTSTANDING = _canary(
+    "docaxis_canary_outstanding", "gauge", "Marked documents on their way. Growing: the path is stuck."
+)
+CANARY_OVERDUE = _canary(
+    "docaxis_canary_overdue", "gauge",
+    "Marked documents on their way for longer than lost_after: lost, unless they still arrive. Not zero: what agencies "
+    "send does not arrive either.",
+)  # fmt: skip
+CANARY_OLDEST = _canary(
+    "docaxis_canary_outstanding_age_seconds", "gauge", "Age of the oldest marked document on its way, 0 if none is.",
+    unit="seconds",
+)  # fmt: skip
+CANARY_FORGOTTEN = _canary(
+    "docaxis_canary_forgotten_total", "counter",
+    "Marked documents no longer waited for because more are on their way than are remembered.",
+)  # fmt: skip
+CANARY_LATENCY = _canary(
+    "docaxis_canary_latency_seconds", "histogram",
+    "Time from the intended sending of a marked document to each stage: inbox (committed, readable by its recipient) "
+    "and receipt (its recipient received it). Late ones are in it.",
+    labels=("stage",), unit="seconds", bounds_us=DELIVERY_BOUNDS,
+)  # fmt: skip
+
 # --- every role
 
 _all = partial(Spec, exporter="every role")
@@ -380,6 +445,28 @@ LAG_SECONDS = _all(
     "Age of the oldest unread record, 0 if all is read; exact to the time between two scrapes. Growing steadily: the "
     "consumer stands still or is too slow.",
     labels=("group", "topic"), unit="seconds",
+)  # fmt: skip
+LAG_STATE = _all(
+    "docaxis_monitor_lag_state", "gauge",
+    "1 for what the lag means, judged over two minutes: caught_up, keeping_up, rising (too slow: add workers), stalled "
+    "(stands still before unread records: see its log), stopped (reads nothing here any more).",
+    labels=("group", "topic", "state"),
+)  # fmt: skip
+TOPIC_PARTITIONS = _all(
+    "docaxis_monitor_topic_partitions", "gauge",
+    "Partitions of each topic by this process's settings. Differs between processes: their settings do.",
+    labels=("group",),
+)  # fmt: skip
+REBALANCES = _all(
+    "docaxis_monitor_rebalances_total", "counter",
+    "How often partitions of the group were given to this process. Growing while nobody is started or stopped: its "
+    "members are too slow for their session time-out.",
+    labels=("group",),
+)  # fmt: skip
+OFFICE_OPEN = _stream(
+    "docaxis_monitor_office_open", "gauge",
+    "1 while public offices in Vietnam are open by the wall clock (working day, Tết and holidays respected), else 0. "
+    "Rules about traffic are silent at 0.",
 )  # fmt: skip
 BUILD_INFO = _all(
     "docaxis_build_info", "info", "Version of docaxis and Python, and the role of the process. Always 1.",

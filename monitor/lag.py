@@ -11,11 +11,15 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from docaxis.domain.clock import Clock
-from monitor.catalogue import LAG_RECORDS, LAG_SECONDS
+from monitor.catalogue import LAG_RECORDS, LAG_SECONDS, LAG_STATE, REBALANCES, TOPIC_PARTITIONS
+from monitor.lag_state import SPAN_MIN_NS, WINDOW_NS, LagState, Moment, judge_lag, worst
 from monitor.metric import Family
 
 #: Moments remembered of one partition; when there are more, every second one is forgotten.
 MOMENTS_MAX = 64
+
+#: Moments of a window are at least so far apart, however often somebody looks.
+MOMENT_GAP_NS = 1_000_000_000
 
 
 class Progress(NamedTuple):
@@ -59,23 +63,53 @@ class PartitionLag:
         return before_ns + (after_ns - before_ns) * (self.position - before) // max(1, after - before)
 
 
-class LagMetrics:
-    """Lag of one consumer group in this process, by topic: records summed, seconds the worst of the partitions."""
+class LagWindow:
+    """The recent moments of one partition, which `monitor.lag_state` judges."""
 
-    def __init__(self, group: str, progress: Callable[[], Iterable[Progress]], clock: Clock) -> None:
+    def __init__(self) -> None:
+        self.moments: list[Moment] = []
+
+    def observe(self, now_ns: int, position: int, end: int) -> None:
+        """Note a moment; one too close to the last replaces it unless that began the window."""
+        moments = self.moments
+        if moments and position < moments[-1].position:
+            moments.clear()  # another history
+        if len(moments) > 1 and now_ns - moments[-2].at_ns < MOMENT_GAP_NS:
+            moments.pop()
+        moments.append(Moment(now_ns, position, max(position, end)))
+        while now_ns - moments[0].at_ns > WINDOW_NS:
+            del moments[0]
+
+
+class LagMetrics:
+    """Lag of one consumer group in this process, by topic: records summed; seconds and state the worst partition's."""
+
+    def __init__(
+        self,
+        group: str,
+        progress: Callable[[], Iterable[Progress]],
+        clock: Clock,
+        partitions: int = 1,
+        rebalances: Callable[[], int] = lambda: 0,
+    ) -> None:
+        """`partitions` is how many each topic has; `rebalances` counts how often the group shared them out anew."""
         self._group = group
         self._progress = progress
         self._clock = clock
+        self._topic_partitions = partitions
+        self._rebalances = rebalances
         self._partitions: dict[tuple[str, int], PartitionLag] = {}
+        self._windows: dict[tuple[str, int], LagWindow] = {}
 
     def families(self) -> Iterable[Family]:
-        """Return both lags of each topic that the process reads now."""
+        """Return the lags and state of each topic that the process reads now or has just stopped reading."""
         now_ns = self._clock.monotonic_ns()
         kept: dict[tuple[str, int], PartitionLag] = {}
         topics: dict[str, tuple[int, int]] = {}
         for topic, partition, position, end in self._progress():
             lag = kept[topic, partition] = self._partitions.get((topic, partition)) or PartitionLag()
             records, age_ns = lag.observe(now_ns, position, end)
+            self._windows.setdefault((topic, partition), LagWindow()).observe(now_ns, position, end)
             known_records, known_ns = topics.get(topic, (0, 0))
             topics[topic] = (known_records + records, max(known_ns, age_ns))
         self._partitions = kept
@@ -83,4 +117,25 @@ class LagMetrics:
         for topic, (records, age_ns) in sorted(topics.items()):
             in_records.add(records, self._group, topic)
             in_seconds.add(age_ns / 1e9, self._group, topic)
-        return in_records, in_seconds
+        partitions, rebalances = Family(TOPIC_PARTITIONS), Family(REBALANCES)
+        partitions.add(self._topic_partitions, self._group)
+        rebalances.add(self._rebalances(), self._group)
+        return in_records, in_seconds, self._states(now_ns), partitions, rebalances
+
+    def _states(self, now_ns: int) -> Family:
+        """Judge every topic; one of which nothing is read here any more is "stopped" for a while, then forgotten."""
+        states: dict[str, list[LagState]] = {}
+        for (topic, partition), window in list(self._windows.items()):
+            if (topic, partition) not in self._partitions:
+                silent_ns = now_ns - window.moments[-1].at_ns
+                others = any(read == topic for read, _ in self._partitions)  # handed over, and the rest goes on
+                if others or silent_ns > SPAN_MIN_NS + WINDOW_NS:
+                    del self._windows[topic, partition]
+                    continue
+            states.setdefault(topic, []).append(judge_lag(window.moments, now_ns))
+        family = Family(LAG_STATE)
+        for topic, found in sorted(states.items()):
+            now = worst(found)
+            for state in LagState:
+                family.add(int(state is now), self._group, topic, state)
+        return family

@@ -30,7 +30,7 @@ UNITS = ("seconds", "bytes")
 #: What a label may be called: each comes from a closed set, or is bounded by the collector that fills it.
 LABELS = frozenset(
     {"sender", "recipient", "topic", "code", "state", "kind", "stage", "priority", "group", "error",
-     "run", "version", "python", "role"}
+     "run", "version", "python", "role", "over", "phase"}
 )  # fmt: skip
 
 _NAME = re.compile(r"(docaxis(_[a-z0-9]+)+|process(_[a-z]+)+)")

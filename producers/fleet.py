@@ -107,6 +107,7 @@ class FleetStats:
     life_cycles: LifeCycles | None = None
     sending_ended: bool = False
     closed_deliveries: int = 0  # this fleet's part of what the ledger has closed
+    phase: str = "idle"  # what the load is doing: one of a small set of names
 
     @classmethod
     def of(cls, partitions: int) -> "FleetStats":
@@ -179,6 +180,7 @@ class Fleet:
         sender = Sender(settings, self._clock, self.stats.sender)
         await sender.start()
         await self._until_receiving(stop)
+        self.stats.phase = "sending"
         try:
             if isinstance(load, ClosedLoad):
                 await sender.send_closed(self._drafts(load.batches), self._window, stop)

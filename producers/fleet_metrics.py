@@ -13,10 +13,10 @@ from producers.fleet import FleetStats
 class FleetMetrics:
     """Collector of one fleet."""
 
-    def __init__(self, stats: FleetStats, group: str, clock: Clock) -> None:
-        """Collect from `stats`; `group` is the consumer group that the receivers share."""
+    def __init__(self, stats: FleetStats, group: str, clock: Clock, partitions: int = 1) -> None:
+        """Collect from `stats`; `group` is the consumer group that the receivers share over so many partitions."""
         self._stats = stats
-        self._lag = LagMetrics(group, self._progress, clock)
+        self._lag = LagMetrics(group, self._progress, clock, partitions, lambda: stats.receiver.rebalances)
 
     def _progress(self) -> Iterator[Progress]:
         receiver = self._stats.receiver
@@ -56,6 +56,9 @@ class FleetMetrics:
         yield Family(catalogue.PRODUCER_WINDOW, window.outstanding if window else 0)
         yield Family(catalogue.PRODUCER_WRITTEN_OFF, window.written_off if window else 0)
         yield Family(catalogue.PRODUCER_CALENDAR, sender.calendar_ms / 1000)
+        phase = Family(catalogue.PRODUCER_PHASE)
+        phase.add(1, "ended" if self._stats.sending_ended and self._stats.phase != "idle" else self._stats.phase)
+        yield phase
         yield Family(catalogue.PRODUCER_ENDED, int(self._stats.sending_ended))
 
     def _receiver(self) -> Iterator[Family]:

@@ -57,6 +57,7 @@ class ReceiverStats:
     receipts: int = 0  # acknowledged by the broker
     unreadable: int = 0
     sessions: int = 0
+    rebalances: int = 0  # times that the group gave inboxes to this process
     assigned: asyncio.Event = field(default_factory=asyncio.Event)  # set while this process has its inboxes
     positions: dict[int, int] = field(default_factory=dict)
     ends: dict[int, int] = field(default_factory=dict)
@@ -103,6 +104,7 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         """Note it; each partition goes on from its committed offset."""
         self._stats.assigned.set()
+        self._stats.rebalances += 1
 
     async def run(self, stop: asyncio.Event) -> None:
         """Receive until told to stop; raise what made it impossible to go on."""

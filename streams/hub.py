@@ -58,6 +58,7 @@ class HubStats:
     refusals: dict[int, int] = field(default_factory=dict)  # by error code
     passes: int = 0
     sessions: int = 0  # group memberships begun: more than one means that something failed in between
+    rebalances: int = 0  # times that the group gave partitions to this hub
     commit: Histogram = field(default_factory=Histogram)
     positions: dict[int, int] = field(default_factory=dict)  # next offset by owned partition
     ends: dict[int, int] = field(default_factory=dict)  # high watermark by owned partition
@@ -196,6 +197,7 @@ class _Session:
 
     def own(self, partitions: set[TopicPartition]) -> None:
         """Begin routing newly assigned partitions."""
+        self._stats.rebalances += 1
         for tp in partitions:
             task = self._tasks[tp] = asyncio.ensure_future(self._route_partition(tp))
             task.add_done_callback(self._on_done)

@@ -21,6 +21,7 @@ class HubFigures(Protocol):
     refusals: dict[int, int]
     passes: int
     sessions: int
+    rebalances: int
     commit: Histogram
     positions: dict[int, int]
     ends: dict[int, int]
@@ -29,9 +30,10 @@ class HubFigures(Protocol):
 class HubMetrics:
     """Collector of one hub."""
 
-    def __init__(self, figures: HubFigures, group: str, clock: Clock) -> None:
+    def __init__(self, figures: HubFigures, group: str, clock: Clock, partitions: int = 1) -> None:
+        """Collect from `figures`; `partitions` is how many each topic has."""
         self._figures = figures
-        self._lag = LagMetrics(group, self._progress, clock)
+        self._lag = LagMetrics(group, self._progress, clock, partitions, lambda: figures.rebalances)
 
     def _progress(self) -> Iterator[Progress]:
         for partition, position in self._figures.positions.items():

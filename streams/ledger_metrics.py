@@ -4,6 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from operator import attrgetter
 
+import numpy as np
+
+from monitor.agency_labels import AgencyLabels
 from monitor.catalogue import (
     LEDGER_ANOMALIES,
     LEDGER_DELIVERIES,
@@ -13,13 +16,17 @@ from monitor.catalogue import (
     LEDGER_FORGOTTEN,
     LEDGER_OLDEST,
     LEDGER_OVERDUE,
+    LEDGER_OWED,
     LEDGER_REMEMBERED,
+    LEDGER_WAITING,
+    WAITING_OVER_S,
 )
 from monitor.metric import Family
+from streams.keys import RECIPIENT_MASK, Int64s
 from streams.ledger import Ledger
 
-#: Most overdue deliveries counted at one scrape (about a millisecond): beyond that "many" is enough to know.
-OVERDUE_MAX = 20_000
+#: Most outstanding deliveries looked at in one scrape (some milliseconds): beyond that "many" is enough to know.
+LOOKED_AT_MAX = 100_000
 
 _STATES = ("delivered_once", "duplicated", "refused", "outstanding")
 _FLAGS = ("late", "failed")
@@ -28,7 +35,9 @@ _SUMMED = ("documents", "deliveries_expected", *_STATES[:3], *_FLAGS, *_ANOMALIE
 _summed = attrgetter(*_SUMMED)
 
 
-def ledger_families(ledgers: Sequence[Ledger], now_us: int, lost_after_us: int) -> Iterator[Family]:
+def ledger_families(
+    ledgers: Sequence[Ledger], now_us: int, lost_after_us: int, named: AgencyLabels
+) -> Iterator[Family]:
     """Yield the gauges of these ledgers; `now_us` is the wall clock."""
     columns = zip(*(_summed(ledger.counts) for ledger in ledgers), strict=True)
     sums = dict.fromkeys(_SUMMED, 0) | dict(zip(_SUMMED, map(sum, columns), strict=False))
@@ -45,17 +54,46 @@ def ledger_families(ledgers: Sequence[Ledger], now_us: int, lost_after_us: int) 
         for name in names:
             family.add(sums[name], name)
         yield family
-    yield Family(LEDGER_OVERDUE, _overdue(ledgers, now_us - lost_after_us))
-    yield Family(LEDGER_OLDEST, max(0, now_us - min(_first_sent_us(ledgers), default=now_us)) / 1e6)
+    yield from _outstanding(ledgers, now_us, lost_after_us)
+    yield _owed(ledgers, named)
     yield Family(LEDGER_REMEMBERED, sum(len(ledger.closed) for ledger in ledgers))
     yield Family(LEDGER_FORGOTTEN, sum(ledger.closed.forgotten for ledger in ledgers))
+
+
+def _outstanding(ledgers: Sequence[Ledger], now_us: int, lost_after_us: int) -> Iterator[Family]:
+    """Yield how long what is outstanding has been so, of those read first: no look at all of them."""
+    looked_at = islice(chain.from_iterable(ledger.open.values() for ledger in ledgers), LOOKED_AT_MAX)
+    ages_us = now_us - np.fromiter(looked_at, np.int64)
+    yield Family(LEDGER_OVERDUE, int((ages_us > lost_after_us).sum()))
+    waiting = Family(LEDGER_WAITING)
+    for over_s in WAITING_OVER_S:
+        waiting.add(int((ages_us > over_s * 1_000_000).sum()), str(over_s))
+    yield waiting
+    yield Family(LEDGER_OLDEST, max(0, now_us - min(_first_sent_us(ledgers), default=now_us)) / 1e6)
 
 
 def _first_sent_us(ledgers: Iterable[Ledger]) -> Iterator[int]:
     return (next(iter(ledger.open.values())) for ledger in ledgers if ledger.open)
 
 
-def _overdue(ledgers: Iterable[Ledger], before_us: int) -> int:
-    """Count outstanding deliveries sent before `before_us` among those read first: no look at all of them."""
-    looked_at = islice(chain.from_iterable(ledger.open.values() for ledger in ledgers), OVERDUE_MAX)
-    return sum(sent_us < before_us for sent_us in looked_at)
+def _owed(ledgers: Iterable[Ledger], named: AgencyLabels) -> Family:
+    """Return what is outstanding by recipient; the keys hold the recipient, foreign ones are looked up."""
+    owed, left = np.zeros(named.other + 1, np.int64), LOOKED_AT_MAX
+    for ledger in ledgers:
+        keys = np.fromiter(islice(ledger.open, left), np.int64)
+        left -= len(keys)
+        codes = ledger.codes
+        numbers = np.bincount(keys[keys >= 0] & RECIPIENT_MASK, minlength=len(codes))
+        slots = np.array([named.slot(code) for code in codes.codes], np.int64)
+        np.add.at(owed, slots, numbers[: len(slots)])
+        for key in _foreign(keys):
+            owed[named.slot(codes.name(ledger.names[key][2])) if key in ledger.names else named.other] += 1
+    family, counts = Family(LEDGER_OWED), owed.tolist()
+    for slot, label in named.shown:
+        family.add(counts[slot], label)
+    return family
+
+
+def _foreign(keys: Int64s) -> list[int]:
+    found: list[int] = keys[keys < 0].tolist()
+    return found

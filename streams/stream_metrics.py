@@ -3,7 +3,9 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol, TypeVar
 
+from docaxis.domain.calendar import OfficeCalendar
 from docaxis.domain.clock import Clock
+from docaxis.domain.run import is_canary
 from docaxis.kafka.topics import Topics
 from monitor import catalogue
 from monitor.agency_labels import AgencyLabels
@@ -82,13 +84,19 @@ class StreamMetrics:
         lost_after_us: int = 600_000_000,
         snapshot_bytes: Callable[[], int] = lambda: 0,
         texts: Mapping[str, str] | None = None,
+        calendar: OfficeCalendar | None = None,
     ) -> None:
-        """Collect from `states`, the partitions owned now; `agencies` are shown from the start, at 0."""
+        """Collect from `states`, the partitions owned now; `agencies` are shown from the start, at 0.
+
+        With a `calendar` the worker tells whether offices are open. Canaries' runs are in none of the figures of
+        traffic (documents, deliveries, latencies, ledger): they are measured by the canary itself.
+        """
         self._states = states
         self._figures = figures
         self._clock = clock
         self._lost_after_us = lost_after_us
         self._snapshot_bytes = snapshot_bytes
+        self._calendar = calendar
         self._named = AgencyLabels(agencies, texts=texts)
         self._tallies = TallyTotals(self._named)
 
@@ -104,10 +112,11 @@ class StreamMetrics:
         """Yield everything."""
         states = self._states()
         totals = self._tallies.update(states)
+        self._tallies.retire_silent(self._clock.monotonic_ns())
         yield from self._counters(totals)
         yield from self._histograms(totals)
-        ledgers = [ledger for state in states.values() for ledger in state.ledgers.values()]
-        yield from ledger_families(ledgers, self._clock.wall_us(), self._lost_after_us)
+        ledgers = [ledger for state in states.values() for run, ledger in state.ledgers.items() if not is_canary(run)]
+        yield from ledger_families(ledgers, self._clock.wall_us(), self._lost_after_us, self._named)
         yield from self._worker(states.values())
 
     def _counters(self, totals: Totals) -> Iterator[Family]:
@@ -148,6 +157,10 @@ class StreamMetrics:
         yield Family(catalogue.STREAM_RECORDS, figures.records)
         yield Family(catalogue.STREAM_REDELIVERED, figures.redelivered)
         yield Family(catalogue.STREAM_SESSIONS, figures.sessions)
+        office = Family(catalogue.OFFICE_OPEN)
+        if self._calendar is not None:
+            office.add(int(self._calendar.is_open(self._clock.wall_us() // 1000)))
+        yield office
         yield Family(catalogue.STREAM_PARTITIONS, len(states))
         yield Family(catalogue.STREAM_RUNS, sum(len(state.runs()) for state in states))
         yield Family(catalogue.STREAM_RUNS_FORGOTTEN, sum(state.runs_forgotten for state in states))

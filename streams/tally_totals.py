@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from docaxis.domain.run import is_canary
 from monitor.agency_labels import AgencyLabels
 from monitor.catalogue import (
     STREAM_ACCEPTANCE,
@@ -41,6 +42,9 @@ STAGE_SPECS: Mapping[str, Spec] = {
     "delivery_uncorrected": STREAM_UNCORRECTED,
 }
 BREAKDOWN_SPECS: Mapping[str, Spec] = {"recipient": STREAM_DELIVERY, "priority": STREAM_DELIVERY_OF_PRIORITY}
+
+#: An agency that is in no registry and silent for so long has left: four days outlast a long weekend.
+QUIET_NS = 4 * 86_400 * 1_000_000_000
 
 #: The wire allows one digit.
 PRIORITIES = 10
@@ -72,20 +76,18 @@ def _zeros(rows: int, spec: Spec) -> Int64s:
 
 
 class _Slots:
-    """Where a partition's own agency numbers are among the labels; both only grow."""
+    """Where a partition's own agency numbers are among the labels."""
 
     def __init__(self, codes: Codes) -> None:
-        self._codes = codes
+        self.codes = codes
         self._slots = np.zeros(0, np.int64)
-
-    def new(self, counts: Int64s) -> Iterator[tuple[str, int]]:
-        """Yield code and count of the agencies in `counts` (by number) that have no slot here yet."""
-        known = len(self._slots)
-        return zip(self._codes.codes[known:], counts[known:].tolist(), strict=False)
+        self._generation = -1
 
     def of(self, count: int, named: AgencyLabels) -> Int64s:
         """Return the slots of the first `count` agency numbers."""
-        if new := self._codes.codes[len(self._slots) : count]:
+        if self._generation != named.generation:
+            self._slots, self._generation = np.zeros(0, np.int64), named.generation
+        if new := self.codes.codes[len(self._slots) : count]:
             self._slots = np.concatenate((self._slots, np.array([named.slot(code) for code in new], np.int64)))
         if count > len(self._slots):  # numbers beyond all codes: agencies that no code is kept for
             return np.concatenate((self._slots, np.full(count - len(self._slots), named.other, np.int64)))
@@ -109,6 +111,14 @@ class _Counted:
         changed, self._events = events != self._events, events
         return changed
 
+    def active(self) -> Iterator[tuple[str, int]]:
+        """Yield code and count of the agencies that did anything since the last look."""
+        codes = self.slots.codes.codes
+        for name, values in self.tally.agencies.items():
+            added = self._difference(("agencies", name), values)
+            for number in np.flatnonzero(added[: len(codes)]).tolist():
+                yield codes[number], int(added[number])
+
     def take_in(self, totals: Totals, named: AgencyLabels) -> None:
         """Add what is new to the totals."""
         for key, count in self._current_counts().items():
@@ -124,11 +134,16 @@ class _Counted:
             np.add.at(totals.breakdowns[breakdown], self._rows_of(breakdown, len(added), named), added)
 
     def _added(self, key: Key, current: Int64s) -> Int64s:
+        """Return what was added since the last look, and note it."""
+        added = self._difference(key, current)
+        self._arrays[key] = current.copy()
+        return added
+
+    def _difference(self, key: Key, current: Int64s) -> Int64s:
         """Return what was added since the last look; the arrays of a tally only grow, in values and in rows."""
         added = current.copy()
         if (known := self._arrays.get(key)) is not None:
             added[: len(known)] -= known
-        self._arrays[key] = current.copy()
         return added
 
     def _current_counts(self) -> dict[Key, int]:
@@ -162,6 +177,8 @@ class TallyTotals:
         self.named = named
         self.totals = Totals(named)
         self._counted: dict[int, dict[Key, _Counted]] = {}  # by partition, then (run, topic)
+        self._activity = np.zeros(named.other + 1, np.int64)  # by slot: all that was ever counted
+        self._active_ns = np.zeros(named.other + 1, np.int64)  # when that last changed
 
     def begin(self, number: int, state: PartitionState) -> None:
         """Take what a state holds as counted by somebody before."""
@@ -182,6 +199,18 @@ class TallyTotals:
         self._take_in(changed)
         return self.totals
 
+    def retire_silent(self, now_ns: int) -> None:
+        """End the series of agencies that are in no registry and have done nothing for `QUIET_NS`."""
+        activity = sum(self.totals.agencies.values(), np.zeros_like(self._activity))
+        self._active_ns[activity != self._activity] = now_ns
+        for code, slot in self.named.leavable:
+            if now_ns - self._active_ns[slot] > QUIET_NS:
+                self.named.retire(code)
+                for counts in (*self.totals.agencies.values(), self.totals.breakdowns["recipient"]):
+                    counts[slot] = 0
+                activity[slot] = 0
+        self._activity = activity
+
     def _follow(self, number: int, state: PartitionState) -> dict[Key, _Counted]:
         """Return the tallies of a state as followed; those it no longer has are taken in for the last time."""
         known = self._counted.setdefault(number, {})
@@ -190,7 +219,7 @@ class TallyTotals:
         if len(known) < len(state.tallies):
             slots = next(iter(known.values())).slots if known else _Slots(state.codes)
             for (run, topic), tally in state.tallies.items():
-                if (run, topic) not in known:
+                if (run, topic) not in known and not is_canary(run):
                     known[run, topic] = _Counted(topic, tally, slots)
         return known
 
@@ -203,11 +232,10 @@ class TallyTotals:
             one.take_in(self.totals, self.named)
 
     def _admit(self, tallies: Iterable[_Counted]) -> None:
-        """Name the agencies that appear for the first time, the busiest first."""
+        """Name the agencies that did something and have no name yet, the busiest first."""
         activity: dict[str, int] = {}
         for one in tallies:
-            for counts in one.tally.agencies.values():
-                for code, count in one.slots.new(counts):
-                    activity[code] = activity.get(code, 0) + count
+            for code, count in one.active():
+                activity[code] = activity.get(code, 0) + count
         if activity:
             self.named.admit(activity)

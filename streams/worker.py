@@ -59,6 +59,7 @@ class WorkerStats:
     snapshot_at_us: int = 0
     snapshot_bytes: int = 0
     sessions: int = 0
+    rebalances: int = 0  # times that the group gave partitions to this worker
 
 
 class StreamWorker:
@@ -90,6 +91,7 @@ class StreamWorker:
 
     async def assigned(self, tps: Iterable[TP]) -> None:
         """Open the state of every partition number that came to this worker."""
+        self.stats.rebalances += 1
         numbers = {tp.partition for tp in tps} - self.states.keys()
         await asyncio.gather(*(self._open(number) for number in sorted(numbers)))
 

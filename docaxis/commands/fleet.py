@@ -13,7 +13,7 @@ import typer
 from docaxis.commands.hub import RegistryFile
 from docaxis.commands.join import join_load_test
 from docaxis.commands.options import BootstrapServers, SettingsFile, TopicPrefix, new_app, settings_from
-from docaxis.commands.role import MetricsPort, Owned, Role, run_role
+from docaxis.commands.role import MetricsHost, MetricsPort, Owned, Role, run_role
 from docaxis.domain.agency import Registry
 from docaxis.domain.clock import SystemClock
 from docaxis.domain.errors import UsageError
@@ -71,6 +71,7 @@ def fleet(
     life_cycle: LifeCycle = False,
     window: Annotated[int, typer.Option(min=1, help="Deliveries under way at most (with --history).")] = 200_000,
     metrics_port: MetricsPort = 0,
+    metrics_host: MetricsHost = "127.0.0.1",
     owned: Owned = False,
     settings_file: SettingsFile = None,
 ) -> None:
@@ -117,11 +118,11 @@ def fleet(
         "fleet",
         kafka,
         one.run,
-        [FleetMetrics(stats, f"{settings.topics.prefix}-agencies", clock)],
+        [FleetMetrics(stats, f"{settings.topics.prefix}-agencies", clock, settings.topics.partitions)],
         ready=lambda: not receive or stats.receiver.assigned.is_set(),
         runs=lambda: [run],
     )
-    run_role(role, metrics_port=metrics_port, owned=owned)
+    run_role(role, metrics_port=metrics_port, owned=owned, metrics_host=metrics_host)
 
 
 def go_before_others() -> None:

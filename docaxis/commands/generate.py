@@ -16,10 +16,18 @@ from rich.console import Console
 from docaxis.commands.options import new_app
 from docaxis.domain.errors import UsageError
 from docaxis.workload.model import schema
+from monitor.alerting.rules_file import rules_yaml, to_yaml
+from monitor.asyncapi import asyncapi
+from monitor.dashboards import BOARDS
+from monitor.dashboards.grafana import dashboard_json, provisioning
 from monitor.histogram import Histogram, bucket_of
+from monitor.kubernetes import dashboards as dashboard_manifests
+from monitor.kubernetes import prometheus_rule
+from monitor.kubernetes import topics as topic_manifests
 from monitor.metrics_doc import metrics_markdown
 from monitor.progress import closing_view
 from monitor.result_schema import result_schema
+from monitor.service_objectives import ServiceObjectives
 from monitor.verdict import STAGES, CountedMilestone, LedgerTotals, Verdict
 from monitor.words import Language
 
@@ -65,6 +73,56 @@ def workload_schema(
 def schema_text() -> str:
     """Return the JSON Schema of workload files as text."""
     return orjson.dumps(schema(), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS).decode() + "\n"
+
+
+@app.command("rules")
+def rules(
+    output: Annotated[Path, typer.Option(help="The file to write.")] = Path("deploy/prometheus/docaxis.rules.yml"),
+    objectives: Annotated[
+        Path | None, typer.Option(help="Service objectives (TOML); default: those that come with docaxis.")
+    ] = None,
+    check: Check = False,
+) -> None:
+    """Write Prometheus's recording rules and alerts from the service objectives."""
+    _write(output, rules_yaml(ServiceObjectives.load(objectives)), check=check, again="docaxis generate rules")
+
+
+@app.command("dashboards")
+def dashboards(
+    output: Annotated[Path, typer.Option(help="The folder to write into.")] = Path("deploy/grafana"),
+    check: Check = False,
+) -> None:
+    """Write Grafana's dashboards and the files that provision them."""
+    again = "docaxis generate dashboards"
+    for board in BOARDS:
+        _write(output / "dashboards" / f"{board.uid}.json", dashboard_json(board), check=check, again=again)
+    for name, content in provisioning().items():
+        _write(output / name, to_yaml(content), check=check, again=again)
+
+
+@app.command("asyncapi")
+def asyncapi_document(
+    output: Annotated[Path, typer.Option(help="The file to write.")] = Path("deploy/asyncapi.yaml"),
+    prefix: Annotated[str, typer.Option(help="Prefix of the topics' names.")] = "axis",
+    check: Check = False,
+) -> None:
+    """Write the events as an AsyncAPI document."""
+    _write(output, to_yaml(asyncapi(prefix)), check=check, again="docaxis generate asyncapi")
+
+
+@app.command("kubernetes")
+def kubernetes(
+    output: Annotated[Path, typer.Option(help="The folder to write into.")] = Path("deploy/kubernetes/base/generated"),
+    check: Check = False,
+) -> None:
+    """Write the Kubernetes manifests of topics, rules and dashboards."""
+    again = "docaxis generate kubernetes"
+    for name, manifests in (
+        ("topics.yaml", list(topic_manifests())),
+        ("rules.yaml", [prometheus_rule(ServiceObjectives.load())]),
+        ("dashboards.yaml", list(dashboard_manifests())),
+    ):
+        _write(output / name, "---\n".join(map(to_yaml, manifests)), check=check, again=again)
 
 
 @app.command("demo-picture")
@@ -124,7 +182,7 @@ def _write(file: Path, text: str, *, check: bool, again: str) -> None:
             print(f"{file} is current")
         elif check:
             state = "does not exist" if known is None else "is not what the declarations say"
-            raise UsageError(f"{file} {state}", next_step=f"run `{again} --output {file}` and commit the result")
+            raise UsageError(f"{file} {state}", next_step=f"run `{again}` with the same --output and commit the result")
         else:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(text, encoding="utf-8")

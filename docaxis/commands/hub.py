@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from docaxis.commands.options import BootstrapServers, SettingsFile, TopicPrefix, new_app, settings_from
-from docaxis.commands.role import MetricsPort, Owned, Role, run_role
+from docaxis.commands.role import MetricsHost, MetricsPort, Owned, Role, run_role
 from docaxis.domain.agency import Registry
 from docaxis.domain.clock import SystemClock
 from docaxis.domain.errors import UsageError
@@ -35,6 +35,7 @@ def hub(
         float | None, typer.Option(min=0.1, help="Limit the hub on purpose to so many deliveries a second.")
     ] = None,
     metrics_port: MetricsPort = 0,
+    metrics_host: MetricsHost = "127.0.0.1",
     owned: Owned = False,
     settings_file: SettingsFile = None,
 ) -> None:
@@ -59,7 +60,7 @@ def hub(
         "hub",
         kafka,
         lambda stop: run_hub(hub_settings, Directory(agencies.codes, locked or ()), clock, stats, stop),
-        [HubMetrics(stats, group, clock)],
+        [HubMetrics(stats, group, clock, settings.topics.partitions)],
         ready=lambda: bool(stats.positions),
     )
-    run_role(role, metrics_port=metrics_port, owned=owned)
+    run_role(role, metrics_port=metrics_port, owned=owned, metrics_host=metrics_host)

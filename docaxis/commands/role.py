@@ -27,8 +27,9 @@ from monitor.process_metrics import ProcessMetrics
 PORT_MAX = 65_535
 
 MetricsPort = Annotated[
-    int, typer.Option("--metrics-port", min=0, max=PORT_MAX, help="Port of /metrics on loopback; 0: a free one.")
+    int, typer.Option("--metrics-port", min=0, max=PORT_MAX, help="Port of /metrics; 0: a free one.")
 ]
+MetricsHost = Annotated[str, typer.Option("--metrics-host", help="Address of /metrics; 0.0.0.0: every one.")]
 Owned = Annotated[bool, typer.Option("--owned", hidden=True, help="End when standard input ends.")]
 
 #: A role that has not ended by itself this long after it was told to is broken.
@@ -52,14 +53,14 @@ class Role:
     told_url: Callable[[str], None] = lambda url: None  # is told where its endpoints are, before it works
 
 
-def run_role(role: Role, *, metrics_port: int, owned: bool) -> None:
+def run_role(role: Role, *, metrics_port: int, owned: bool, metrics_host: str = "127.0.0.1") -> None:
     """Run a role in this process until SIGTERM, Ctrl-C, or (owned) the end of standard input."""
     logging.getLogger().addHandler(bounded(logging.StreamHandler(), SystemClock()))
     gc.set_threshold(*GC_THRESHOLD)
-    uvloop.run(_run(role, metrics_port, owned))
+    uvloop.run(_run(role, metrics_host, metrics_port, owned))
 
 
-async def _run(role: Role, metrics_port: int, owned: bool) -> None:
+async def _run(role: Role, metrics_host: str, metrics_port: int, owned: bool) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -69,7 +70,9 @@ async def _run(role: Role, metrics_port: int, owned: bool) -> None:
     await probe(role.kafka)  # a wrong address is a message now; an outage later is waited for
     clock = SystemClock()
     metrics = Metrics([*role.collectors, ProcessMetrics(role.name, role.runs)], clock)
-    exposition = Exposition(metrics, role.ready, lambda: None, port=metrics_port, clock=clock, routes=role.routes)
+    exposition = Exposition(
+        metrics, role.ready, lambda: None, host=metrics_host, port=metrics_port, clock=clock, routes=role.routes
+    )
     await exposition.start()
     role.told_url(exposition.url)
     try:

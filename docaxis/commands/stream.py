@@ -8,8 +8,9 @@ import typer
 
 from docaxis.commands.hub import RegistryFile
 from docaxis.commands.options import BootstrapServers, SettingsFile, TopicPrefix, new_app, settings_from
-from docaxis.commands.role import MetricsPort, Owned, Role, run_role
+from docaxis.commands.role import MetricsHost, MetricsPort, Owned, Role, run_role
 from docaxis.domain.agency import Registry
+from docaxis.domain.calendar import date_of, vietnam_calendar
 from docaxis.domain.clock import SystemClock
 from docaxis.kafka.broker import reachable_kafka
 from docaxis.kafka.client import client_kwargs
@@ -31,6 +32,8 @@ AUDIT_NICENESS = 5
 AFTER_MAX_S = 366 * 86_400
 #: An hour: what comes again after a crash is what was read since the last snapshot.
 SNAPSHOT_INTERVAL_MAX_S = 3_600
+#: Years of office hours known beyond that of the start; each costs start-up time.
+CALENDAR_YEARS = 2
 
 
 class Processor(StrEnum):
@@ -56,6 +59,7 @@ def stream(
         float, typer.Option(min=0.1, max=SNAPSHOT_INTERVAL_MAX_S, help="Seconds between snapshots of the state.")
     ] = 2,
     metrics_port: MetricsPort = 0,
+    metrics_host: MetricsHost = "127.0.0.1",
     owned: Owned = False,
     settings_file: SettingsFile = None,
 ) -> None:
@@ -74,6 +78,7 @@ def stream(
         snapshot_interval_s=snapshot_interval,
     )
     agencies = Registry.load(registry)
+    year = date_of(clock.wall_us() // 1000).year
     worker = StreamWorker(worker_settings, clock, stats)
     metrics = StreamMetrics(
         lambda: worker.states,
@@ -83,9 +88,16 @@ def stream(
         lost_after_us=int(lost_after * 1e6),
         snapshot_bytes=lambda: stats.snapshot_bytes,
         texts={agency.code: agency.display_code for agency in agencies if agency.is_placeholder},
+        calendar=vietnam_calendar(year, year + CALENDAR_YEARS),
     )
     worker.on_opened = metrics.begin
-    lag = LagMetrics(worker_settings.group, lambda: stream_progress(worker.positions(), worker_settings.topics), clock)
+    lag = LagMetrics(
+        worker_settings.group,
+        lambda: stream_progress(worker.positions(), worker_settings.topics),
+        clock,
+        worker_settings.partitions,
+        lambda: stats.rebalances,
+    )
     journeys = Journeys(
         worker_settings.client, worker_settings.topics, worker_settings.partitions, lambda: worker.states
     )
@@ -104,4 +116,4 @@ def stream(
         routes=Answers(lambda: worker.states, journeys).routes(),
         told_url=announce,
     )
-    run_role(role, metrics_port=metrics_port, owned=owned)
+    run_role(role, metrics_port=metrics_port, owned=owned, metrics_host=metrics_host)

@@ -108,6 +108,13 @@ class OfficeCalendar:
         opening = np.where(in_day < _MORNING_LENGTH_MS, MORNING_MS[0], AFTERNOON_MS[0] - _MORNING_LENGTH_MS)
         return np.asarray(self._midnights[position] + opening + in_day, dtype=np.int64)
 
+    def is_open(self, instant_ms: int) -> bool:
+        """Return whether offices are open at an instant; never outside the calendar's years."""
+        if not self.first <= date_of(instant_ms) <= self.last or not self.is_working_day(date_of(instant_ms)):
+            return False
+        in_day = (instant_ms + VIETNAM_OFFSET_MS) % DAY_MS
+        return any(start <= in_day < end for start, end in (MORNING_MS, AFTERNOON_MS))
+
     def add_office_time(self, instant_ms: int, duration_ms: int) -> int:
         """Return the instant `duration_ms` of office time after `instant_ms`; with 0, now or when offices next open."""
         start = self.office_ms(np.array([instant_ms], dtype=np.int64))

@@ -105,7 +105,8 @@ class Exchange:
     async def start(self, name: str, *arguments: str) -> Child:
         """Start a role, or start it again as it was; it is at work, or still recovering, when this returns."""
         self._commands[name] = arguments = arguments or self._commands[name]
-        self._members_before[name] = (await self._describe(GROUPS[arguments[0]]))[1]
+        if arguments[0] in GROUPS:
+            self._members_before[name] = (await self._describe(GROUPS[arguments[0]]))[1]
         child = self.children[name] = await self._axis.start(name, *arguments)
         self.note(f"{name} starts")
         return child
@@ -122,6 +123,10 @@ class Exchange:
         )
         for name in ("hub", "stream", "receivers"):
             await self.joined(name)
+
+    def expect_fleets(self, fleets: int) -> None:
+        """Say how many fleets were started one by one: settled is when all of them have ended sending."""
+        self._fleets = fleets
 
     async def leave(self, name: str) -> None:
         """End a role in an orderly way."""
@@ -166,7 +171,8 @@ class Exchange:
 
     def group_of(self, name: str) -> str:
         """Return the consumer group of a role, without the prefix."""
-        return GROUPS[self._commands[name][0]]
+        role = self._commands[name][0]
+        return GROUPS.get(role, role)  # a canary reads without a group
 
     async def stable(self, group: str, members: int) -> None:
         """Wait until a group is stable with so many members, whoever they are."""

@@ -11,6 +11,8 @@ from monitor.live.live_metrics import LiveMetrics
 from monitor.live.viewers import Viewers
 from monitor.metrics import Collector, Metrics
 from monitor.process_metrics import ProcessMetrics
+from producers.canary_metrics import CanaryMetrics
+from producers.canary_watch import CanaryStage, CanaryStats, CanaryWatch
 from producers.fleet import FleetStats
 from producers.fleet_metrics import FleetMetrics
 from producers.life_cycle import LifeCycles
@@ -56,7 +58,8 @@ def everything(awkward: str = "H53") -> Metrics:
     state.fold("status", records("status", [status(recipient=awkward)], 1), clock.wall_us())
     worker = WorkerStats(records=5, snapshot_at_us=clock.wall_us())
     worker.snapshot.observe_one(7_000)
-    stream = StreamMetrics(lambda: {0: state}, worker, clock, agencies=("G22",))
+    stream = StreamMetrics(lambda: {0: state}, worker, clock, agencies=("G22",), calendar=vietnam_calendar())
+    watch = CanaryWatch(CanaryStats(), CanaryStage.RECEIPT, lost_after_us=1)
     return Metrics(
         [
             stream,
@@ -64,6 +67,7 @@ def everything(awkward: str = "H53") -> Metrics:
             HubMetrics(HubStats(positions={0: 1}, ends={0: 4}), "hub", clock),
             FleetMetrics(_fleet(clock), "agencies", clock),
             LiveMetrics(Viewers(), lambda: 2_000, lambda: 0),
+            CanaryMetrics(watch, clock),
             ProcessMetrics("everything", stream.runs),
         ],
         clock,

@@ -15,9 +15,12 @@ from docaxis.cli import COMMANDS, main
 from docaxis.commands.generate import demo_svg
 from docaxis.domain.errors import EXIT_INTERNAL, EXIT_INTERRUPTED
 from docaxis.settings import Settings
+from monitor.catalogue import CATALOGUE
 from monitor.histogram import Histogram
 from monitor.result import result_of
+from monitor.service_objectives import ServiceObjectives
 from monitor.verdict import STAGES, CountedMilestone, LedgerTotals, Verdict
+from tests.support.promql import exported, recorded
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -98,6 +101,17 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")):
         if "://" not in target:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_metric_named_is_exported_or_recorded(page: Path) -> None:
+    named = set(
+        re.findall(
+            r"\bdocaxis_[a-z]+_[a-z_]+[a-z]\b(?!_?\.\.\.)|\bdocaxis:\w+:\w+", _code_of(page.read_text(encoding="utf-8"))
+        )
+    )
+    known = exported() | recorded(ServiceObjectives.load()) | {spec.name for spec in CATALOGUE}
+    assert named <= known
 
 
 def _result() -> dict[str, Any]:

@@ -1,15 +1,19 @@
 """A stream worker's metrics: values before and after events, through rebalances, restarts and many agencies."""
 
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 
 import numpy as np
 import pytest
 
 from docaxis.domain.agency import Registry
+from docaxis.domain.calendar import vietnam_calendar
 from docaxis.domain.clock import ManualClock
 from docaxis.domain.event import Delivered, Receipt, Refusal, Sent, Status
+from docaxis.domain.run import canary_run
 from docaxis.kafka.topics import Topics
 from monitor.agency_labels import AgencyLabels
+from monitor.catalogue import WAITING_OVER_S
 from monitor.histogram import ROWS_MAX
 from monitor.lag import Progress
 from monitor.metrics import SERIES_MAX, Metrics
@@ -17,6 +21,7 @@ from monitor.process_metrics import ProcessMetrics
 from streams.batch import Position
 from streams.state import Duties, PartitionState, StateBounds
 from streams.stream_metrics import StreamMetrics, stream_progress
+from streams.tally_totals import QUIET_NS
 from streams.worker import WorkerStats
 from tests.support.events import SENT_US, delivered, receipt, record, records, refusal, sent, status
 from tests.support.metrics import new_state, value
@@ -109,6 +114,64 @@ def test_an_outstanding_delivery_ages_and_becomes_overdue() -> None:
     assert worker.value("ledger_deliveries_overdue") == 1
     worker.fold("status", receipt())
     assert (worker.value("ledger_outstanding_age_seconds"), worker.value("ledger_deliveries_overdue")) == (0, 0)
+
+
+def test_what_waits_is_told_by_its_age_and_by_whom_it_is_owed_to() -> None:
+    worker = Worker()
+
+    def waiting() -> list[float | None]:
+        return [worker.value("ledger_deliveries_waiting", over=str(over_s)) for over_s in WAITING_OVER_S]
+
+    def owed() -> list[float | None]:
+        return [worker.value("ledger_deliveries_owed", recipient=code) for code in ("H53", "G22")]
+
+    assert (waiting(), owed()) == ([0, 0, 0, 0], [0, 0])
+    worker.fold("sent", sent(recipients=["H53", "G22"]), sent("a foreign id", ["H53"]))
+    worker.clock.advance_us(60_000_000)
+    assert (waiting(), owed()) == ([3, 0, 0, 0], [2, 1])
+    worker.clock.advance_us(1)
+    assert waiting() == [3, 3, 0, 0]
+    worker.fold("status", receipt(), receipt("a foreign id"))
+    assert (waiting(), owed()) == ([1, 1, 0, 0], [0, 1])
+
+
+def test_a_canary_is_no_traffic() -> None:
+    worker = Worker()
+    packet, run = "canary-main.1.0.0", canary_run("main")
+    names: tuple[tuple[str, dict[str, str]], ...] = (
+        ("documents_total", {"sender": "G22"}),
+        ("deliveries_addressed_total", {}),
+        ("receipts_total", {"recipient": "H53"}),
+        ("delivery_latency_seconds_count", {"recipient": "H53"}),
+        ("refusals_total", {"code": "18"}),
+        ("ledger_documents", {}),
+        ("ledger_deliveries", {"state": "delivered_once"}),
+        ("ledger_deliveries", {"state": "outstanding"}),
+        ("ledger_deliveries_owed", {"recipient": "H53"}),
+    )
+    worker.fold("sent", sent(packet, run=run), sent("canary-main.1.1.0", run=run))
+    worker.fold("status", receipt(packet, run=run))
+    worker.fold("refused", refusal("canary-main.1.1.0", run=run, code=18))
+    assert [worker.value(name, **labels) for name, labels in names] == [0] * len(names)
+    assert worker.states[0].tally(run, "sent").counts["documents"] == 2  # its readings have it, under its own run
+    worker.fold("sent", sent())
+    worker.fold("status", receipt())
+    assert [worker.value(name, **labels) for name, labels in names] == [1, 1, 1, 1, 0, 1, 1, 0, 0]
+
+
+def test_the_worker_tells_whether_offices_are_open() -> None:
+    clock = ManualClock(0)
+    metrics = StreamMetrics(dict, WorkerStats(), clock, calendar=vietnam_calendar())
+
+    def open_at(*moment: int) -> float | None:
+        local = datetime(*moment, tzinfo=timezone(timedelta(hours=7)))  # type: ignore[misc,arg-type]
+        clock.advance_us(int(local.timestamp() * 1e6) - clock.wall_us())
+        return value(metrics, "docaxis_monitor_office_open")
+
+    assert [open_at(2021, 2, 9, hour) for hour in (3, 8, 12, 14, 17)] == [0, 1, 0, 1, 0]
+    assert [open_at(2021, 2, day, 9) for day in (10, 12, 16, 17)] == [0, 0, 0, 1]  # Tết
+    assert [open_at(2021, 2, day, 9) for day in (20, 21, 22)] == [0, 0, 1]  # a weekend
+    assert open_at(2050, 2, 22, 9) == 0  # beyond the calendar
 
 
 def test_unreadable_misplaced_and_skipped_records_are_counted_by_topic() -> None:
@@ -208,6 +271,34 @@ def test_beyond_the_bound_the_busiest_agencies_are_named_and_stay_so() -> None:
     labels.admit({"A10": 1000, "A13": 1000})
     assert [text for _, text in labels.shown] == ["A11", "A12", "other"]
     assert labels.slot("A13") == labels.slot("A10") == labels.slot("never seen") == labels.other
+
+
+def test_an_agency_that_has_left_is_shown_no_longer_and_begins_anew_if_it_comes_back() -> None:
+    worker = Worker()
+    quiet_us = QUIET_NS // 1000
+
+    def shown(code: str) -> list[float | None]:
+        return [
+            worker.value("documents_total", sender=code),
+            worker.value("delivery_latency_seconds_count", recipient=code),
+        ]
+
+    worker.fold("sent", sent(), sent("A99.2021.0000001.0", sender="A99"))
+    worker.fold("status", receipt("A99.2021.0000001.0", "A99"))
+    assert (shown("A99"), shown("G22")) == ([1, 1], [1, 0])
+    worker.clock.advance_us(quiet_us)
+    assert shown("A99") == [1, 1]
+    worker.clock.advance_us(1)
+    assert (shown("A99"), shown("G22")) == ([None, None], [1, 0])  # one of the registry is shown for ever
+    worker.fold("sent", sent("B99.2021.0000001.0", sender="B99"))  # another one takes its place, not its counts
+    assert (shown("A99"), shown("B99")) == ([None, None], [1, 0])
+    worker.fold("sent", sent("A99.2021.0000002.0", sender="A99"))
+    assert (shown("A99"), shown("B99")) == ([1, 0], [1, 0])
+    worker.clock.advance_us(quiet_us // 2)
+    worker.fold("sent", sent("A99.2021.0000003.0", sender="A99"))
+    assert shown("A99") == [2, 0]
+    worker.clock.advance_us(quiet_us // 2 + 1)
+    assert (shown("A99"), shown("B99")) == ([2, 0], [None, None])  # who is active stays
 
 
 def test_the_agencies_that_are_not_named_are_summed_as_other() -> None:

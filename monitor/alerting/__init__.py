@@ -1,0 +1,1 @@
+"""Rules for Prometheus, made of the service objectives: recording rules, burn-rate alerts, plain alerts."""

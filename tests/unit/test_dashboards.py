@@ -1,0 +1,86 @@
+"""Dashboards: every query is one, names only what is exported or recorded, and the files are the generated ones."""
+
+import re
+from pathlib import Path
+
+import orjson
+import pytest
+import yaml
+
+from monitor.alerting.rules_file import rule_groups
+from monitor.dashboards import BOARDS, Board
+from monitor.dashboards.grafana import TAG, dashboard_json, provisioning
+from monitor.service_objectives import ServiceObjectives
+from tests.support.promql import OWN, concrete, exported, metrics_of, queries, recorded
+
+GRAFANA = Path(__file__).parents[2] / "deploy" / "grafana"
+OBJECTIVES = ServiceObjectives.load()
+KNOWN = exported() | recorded(OBJECTIVES) | OWN
+
+every_board = pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.uid)
+
+
+@every_board
+def test_every_query_is_one_and_names_only_known_metrics(board: Board) -> None:
+    for panel, query in queries(board):
+        assert metrics_of(concrete(query)) <= KNOWN, f"{panel.title}: {query}"
+    for annotation in board.annotations:
+        assert metrics_of(concrete(annotation.expr)) <= KNOWN, annotation.name
+    for variable in board.variables:
+        for metric, label in re.findall(r"label_values\((\w+), (\w+)\)", variable.query):
+            assert metric in KNOWN, variable.name
+            assert label in ("sender", "run")
+
+
+@every_board
+def test_only_declared_variables_are_used(board: Board) -> None:
+    declared = {variable.name for variable in board.variables} | {"__rate_interval"}
+    used = {name for _, query in queries(board) for name in re.findall(r"\$(\w+)", query)}
+    assert used <= declared
+    assert {variable.name for variable in board.variables} <= used
+
+
+@every_board
+def test_titles_are_questions_in_both_languages_and_units_are_right(board: Board) -> None:
+    for panel in board.panels():
+        assert panel.vi.endswith("?"), panel.title
+        assert panel.en.endswith("?"), panel.title
+        for query in panel.queries:
+            seconds = "_seconds" in query.expr.split(" offset ")[0] and "cpu_seconds" not in query.expr
+            if seconds and "_count" not in query.expr and "start_time" not in query.expr:
+                assert panel.unit == "s", f"{panel.title} shows seconds as {panel.unit}"
+    titles = [panel.title for panel in board.panels()]
+    assert len(set(titles)) == len(titles)
+
+
+@every_board
+def test_panels_do_not_overlap_and_the_file_is_the_generated_one(board: Board) -> None:
+    file = GRAFANA / "dashboards" / f"{board.uid}.json"
+    assert file.read_text(encoding="utf-8") == dashboard_json(board)
+    content = orjson.loads(file.read_bytes())
+    cells: set[tuple[int, int]] = set()
+    for panel in content["panels"]:
+        place = panel["gridPos"]
+        assert place["x"] + place["w"] <= 24
+        own = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert not own & cells, panel["title"]
+        cells |= own
+    assert len({panel["id"] for panel in content["panels"]}) == len(content["panels"])
+    assert content["tags"] == content["links"][0]["tags"] == [TAG]  # the links lead to every dashboard of the tag
+    assert content["templating"]["list"][0]["type"] == "datasource"
+
+
+def test_the_provisioning_is_the_generated_one_and_finds_the_dashboards() -> None:
+    for name, content in provisioning().items():
+        assert yaml.safe_load((GRAFANA / name).read_text(encoding="utf-8")) == content
+    assert {path.stem for path in (GRAFANA / "dashboards").glob("*.json")} == {one.uid for one in BOARDS}
+
+
+def test_rules_name_only_what_is_exported_or_recorded() -> None:
+    for group in rule_groups(OBJECTIVES):
+        for rule in group["rules"]:
+            assert metrics_of(rule["expr"]) <= KNOWN, rule["expr"]

@@ -1,0 +1,222 @@
+"""What stands in deploy/ agrees with schemas, with the real tools, and with the program it starts."""
+
+import importlib.util
+import re
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import kubernetes_validate
+import orjson
+import pytest
+import yaml
+
+from docaxis.cli import main
+from docaxis.kafka.topics import plan_topics
+from docaxis.settings import Settings, load_settings
+from monitor.alerting.rules_file import rule_groups
+from monitor.service_objectives import ServiceObjectives
+from tests.support.manifests import Manifest, build, command_of, parse_command, pods
+from tests.support.promql import exported, metrics_of
+
+ROOT = Path(__file__).parents[2]
+DEPLOY = ROOT / "deploy"
+COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
+OVERLAYS = {name: build(DEPLOY / "kubernetes" / "overlays" / name) for name in ("small", "large")}
+#: Groups of custom resources, whose schemas come with their operators and are not to be had here.
+CUSTOM = ("kafka.strimzi.io", "keda.sh", "monitoring.coreos.com")
+KUBERNETES = "1.33"
+
+every_overlay = pytest.mark.parametrize("manifests", OVERLAYS.values(), ids=OVERLAYS)
+
+
+def _roles() -> dict[str, dict[str, Any]]:
+    return {name: one for name, one in COMPOSE["services"].items() if one["image"].startswith("docaxis:")}
+
+
+def _of_kind(manifests: list[Manifest], kind: str) -> list[Manifest]:
+    return [one for one in manifests if one["kind"] == kind]
+
+
+def _settings(environment: dict[str, str]) -> Settings:
+    sections = {name: getattr(Settings(), name).model_dump() for name in ("kafka", "topics", "broker", "paths")}
+    known = {f"DOCAXIS_{name}_{key}".upper() for name, keys in sections.items() for key in keys}
+    assert set(environment) <= known, "a variable that docaxis does not know"
+    return load_settings(environ=environment)
+
+
+def test_compose_follows_its_schema() -> None:
+    spec = importlib.util.find_spec("check_jsonschema")
+    assert spec is not None
+    assert spec.origin is not None
+    file = Path(spec.origin).parent / "builtin_schemas" / "vendor" / "compose-spec.json"
+    validator = jsonschema.validators.validator_for(schema := orjson.loads(file.read_bytes()))(schema)
+    assert [error.message for error in validator.iter_errors(COMPOSE)] == []
+    broken = COMPOSE | {"services": COMPOSE["services"] | {"hub": {"comand": []}}}
+    assert not validator.is_valid(broken)  # the schema does look
+
+
+def test_compose_refers_to_what_there_is() -> None:
+    services = COMPOSE["services"]
+    for name, service in services.items():
+        assert re.fullmatch(r"[a-z/]+:v?\d+\.\d+\.\d+", service["image"]), f"{name} is not pinned: {service['image']}"
+        assert set(service.get("depends_on", ())) <= set(services)
+        for volume in service.get("volumes", ()):
+            source = volume.split(":")[0]
+            assert (DEPLOY / source).is_dir() if source.startswith(".") else source in COMPOSE["volumes"], volume
+        for port in service.get("ports", ()):
+            assert port.startswith("127.0.0.1:"), f"{name} listens everywhere: {port}"
+    assert (ROOT / "deploy" / COMPOSE["services"]["hub"]["build"]["dockerfile"].removeprefix("deploy/")).exists()
+
+
+def test_the_command_lines_are_understood_by_the_commands() -> None:
+    for service in _roles().values():
+        words = [re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", str(word)) for word in service["command"]]
+        parse_command(words)
+    for manifests in OVERLAYS.values():
+        for _, pod in pods(manifests):
+            parse_command(command_of(pod["spec"]["containers"][0]))
+    with pytest.raises(Exception, match="--metrics-hots"):
+        parse_command(["hub", "--metrics-hots", "0.0.0.0"])
+
+
+def test_the_settings_in_the_manifests_are_settings() -> None:
+    for service in _roles().values():
+        settings = _settings(service["environment"])
+        brokers = [name for name in COMPOSE["services"] if name.startswith("kafka-")]
+        assert settings.topics.replication == len(brokers)
+        assert [one.split(":")[0] for one in settings.kafka.bootstrap_servers.split(",")] == brokers
+
+
+def test_the_image_is_pinned_and_small_and_runs_as_nobody() -> None:
+    text = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+    assert re.search(r"^ARG BASE=python:\d+\.\d+\.\d+-slim-\w+$", text, re.MULTILINE)
+    assert set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) == {"${BASE}"}
+    assert re.findall(r"^USER (.+)$", text, re.MULTILINE) == ["10001:10001"]
+    for sources in re.findall(r"^COPY (?!--from)(.+) \S+$", text, re.MULTILINE):
+        for source in sources.split():
+            assert (ROOT / source).exists(), source
+            assert f"!{source}" in (ROOT / ".dockerignore").read_text(encoding="utf-8"), source
+    assert "requirements-dev" not in text
+    assert 'ENTRYPOINT ["docaxis"]' in text
+
+
+@every_overlay
+def test_kubernetes_own_kinds_follow_the_api_schemas(manifests: list[Manifest]) -> None:
+    own = [one for one in manifests if not one["apiVersion"].startswith(CUSTOM)]
+    assert {one["kind"] for one in own} == {
+        "Namespace",
+        "ConfigMap",
+        "Deployment",
+        "PodDisruptionBudget",
+        "NetworkPolicy",
+    }
+    for one in own:
+        kubernetes_validate.validate(one, KUBERNETES, strict=True)
+    broken = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "dato": {}}
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(broken, KUBERNETES, strict=True)
+
+
+@every_overlay
+def test_every_role_is_guarded(manifests: list[Manifest]) -> None:
+    roles = dict(pods(manifests))
+    assert set(roles) == {"hub", "stream", "fleet", "canary"}
+    for name, pod in roles.items():
+        (container,) = pod["spec"]["containers"]
+        probes = {probe: container[f"{probe}Probe"]["httpGet"] for probe in ("startup", "liveness", "readiness")}
+        assert {probe: get["path"] for probe, get in probes.items()} == {
+            "startup": "/healthz", "liveness": "/healthz", "readiness": "/readyz",
+        }  # fmt: skip
+        assert {get["port"] for get in probes.values()} == {"metrics"}
+        assert container["ports"] == [{"name": "metrics", "containerPort": 9400}]
+        assert str(9400) in command_of(container)
+        assert set(container["resources"]["requests"]) == {"cpu", "memory"}
+        assert "memory" in container["resources"]["limits"]
+        assert container["securityContext"]["readOnlyRootFilesystem"]
+        assert pod["spec"]["securityContext"]["runAsNonRoot"]
+        assert pod["metadata"]["labels"]["app.kubernetes.io/component"] == name
+    for budget in _of_kind(manifests, "PodDisruptionBudget"):
+        wanted = budget["spec"]["selector"]["matchLabels"].items()
+        assert any(wanted <= pod["metadata"]["labels"].items() for pod in roles.values()), budget["metadata"]["name"]
+
+
+@every_overlay
+def test_topics_scaling_and_settings_agree(manifests: list[Manifest]) -> None:
+    (settings_map,) = [one for one in _of_kind(manifests, "ConfigMap") if one["metadata"]["name"] == "docaxis-settings"]
+    settings = _settings(settings_map["data"])
+    topics = {one["metadata"]["name"]: one["spec"] for one in _of_kind(manifests, "KafkaTopic")}
+    assert topics == {
+        plan.name: {"partitions": plan.partitions, "replicas": plan.replication, "config": dict(plan.config)}
+        for plan in plan_topics(settings.topics)
+    }
+    (nodes,) = _of_kind(manifests, "KafkaNodePool")
+    assert nodes["spec"]["replicas"] >= settings.topics.replication > settings.topics.min_insync_replicas
+    replicas = {one["metadata"]["name"]: one["spec"]["replicas"] for one in _of_kind(manifests, "Deployment")}
+    for scaled in _of_kind(manifests, "ScaledObject"):
+        spec = scaled["spec"]
+        assert spec["minReplicaCount"] == replicas[spec["scaleTargetRef"]["name"]]
+        assert spec["maxReplicaCount"] <= settings.topics.partitions  # one more would have nothing to do
+        for trigger in spec["triggers"]:
+            query = trigger["metadata"]["query"]
+            assert metrics_of(query) <= exported()
+            assert f'group="{settings.topics.prefix}-' in query
+
+
+@every_overlay
+def test_monitoring_and_network_name_what_there_is(manifests: list[Manifest]) -> None:
+    (monitor,) = _of_kind(manifests, "PodMonitor")
+    chosen = monitor["spec"]["selector"]["matchLabels"].items()
+    assert all(chosen <= pod["metadata"]["labels"].items() for _, pod in pods(manifests))
+    assert {end["port"] for end in monitor["spec"]["podMetricsEndpoints"]} == {"metrics"}
+    job = monitor["spec"]["jobLabel"]
+    assert {pod["metadata"]["labels"][job] for _, pod in pods(manifests)} == {"docaxis"}
+    (rules,) = _of_kind(manifests, "PrometheusRule")
+    assert rules["spec"]["groups"] == rule_groups(ServiceObjectives.load())
+    (policy,) = _of_kind(manifests, "NetworkPolicy")
+    assert all(
+        policy["spec"]["podSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
+        for _, pod in pods(manifests)
+    )
+    dashboards = [one for one in _of_kind(manifests, "ConfigMap") if "grafana_dashboard" in one["metadata"]["labels"]]
+    assert {name for one in dashboards for name in one["data"]} == {
+        path.name for path in (DEPLOY / "grafana" / "dashboards").glob("*.json")
+    }
+
+
+def test_the_generated_manifests_are_current() -> None:
+    folder = DEPLOY / "kubernetes" / "base" / "generated"
+    assert main(["generate", "kubernetes", "--output", str(folder), "--check"]) == 0
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool (of Prometheus) is not on PATH")
+def test_prometheus_takes_its_configuration_and_scrapes_every_role() -> None:
+    file = DEPLOY / "prometheus" / "prometheus.yml"
+    done = subprocess.run(["promtool", "check", "config", str(file)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    config = yaml.safe_load(file.read_text(encoding="utf-8"))
+    (job,) = config["scrape_configs"]
+    assert job["job_name"] == "docaxis"
+    targets = {target.partition(":")[0] for one in job["static_configs"] for target in one["targets"]}
+    assert targets == set(_roles()) - {"topics"}
+
+
+@pytest.mark.skipif(shutil.which("amtool") is None, reason="amtool (of Alertmanager) is not on PATH")
+@pytest.mark.parametrize(
+    ("labels", "receiver"),
+    [
+        (["severity=page", "part=ledger"], "page"),
+        (["severity=ticket", "part=pipeline"], "ticket"),
+        (["severity=ticket", "part=load"], "load"),
+        (["severity=other"], "nobody"),
+    ],
+)
+def test_alertmanager_takes_its_configuration_and_routes(labels: list[str], receiver: str) -> None:
+    file = str(DEPLOY / "alertmanager" / "alertmanager.yml")
+    done = subprocess.run(["amtool", "check-config", file], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
+    routed = ["amtool", "config", "routes", "test", f"--config.file={file}", f"--verify.receivers={receiver}", *labels]
+    done = subprocess.run(routed, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr

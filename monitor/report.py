@@ -58,6 +58,7 @@ def report_html(run: RunFolder, registry: Registry, language: Language) -> str:
             arrival_parts=view.ARRIVAL_PARTS,
             priorities=view.PRIORITIES,
             slowest=view.SLOWEST,
+            few_percentiles=not run.histograms,
             data=data,
             data_json=_script_safe(data),
             settings_json=json.dumps(run.result.get("settings", {}), indent=2, ensure_ascii=False, sort_keys=True),

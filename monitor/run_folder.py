@@ -175,6 +175,14 @@ def stored_of(histogram: Histogram) -> dict[str, Any]:
     }
 
 
+def write_histograms(folder: Path, stages: Mapping[str, Histogram]) -> None:
+    """Write histograms.json into the run's folder, whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    unfinished = folder / f"{HISTOGRAMS}.part"
+    unfinished.write_bytes(orjson.dumps({stage: stored_of(histogram) for stage, histogram in stages.items()}) + b"\n")
+    unfinished.replace(folder / HISTOGRAMS)
+
+
 def _read_traffic(file: Path) -> Traffic | None:
     if not file.exists():
         return None

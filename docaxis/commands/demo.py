@@ -38,7 +38,9 @@ from docaxis.kafka.topics import Topics, ensure_topics, plan_topics
 from docaxis.settings import Settings
 from monitor.live.page import LivePage
 from monitor.progress import Moment, closing_view, progress_line
+from monitor.report import write_report
 from monitor.result import result_of, write_result
+from monitor.run_folder import load_run, write_histograms
 from monitor.verdict import Verdict, judge, stage_histograms
 from monitor.words import Language
 from producers.history import DEFAULT_UNTIL, History
@@ -169,9 +171,12 @@ def _conclude(
             for name, peak in conducted.peak_rss_bytes.items()
         },
     )
+    write_histograms(folder, stages)
     path = write_result(folder, result)
+    report = write_report(load_run(folder), plan.registry, language)
     console.print(closing_view(verdict, stages, result["rates"], language))
-    console.print(f"{conducted.wall_seconds:,.1f} s   {os.path.relpath(path)}", highlight=False)
+    shown = f"{os.path.relpath(path)}   {os.path.relpath(report)}"
+    console.print(f"{conducted.wall_seconds:,.1f} s   {shown}", highlight=False)
     return exit_code
 
 

@@ -299,7 +299,7 @@ def _faults_and_controls(sample: Sample) -> dict[str, Any]:
 
 
 def write_demo_sample(folder: Path) -> Path:
-    """Write a demo's folder, which has nothing but result.json, and return it."""
+    """Write the folder of a demo that kept nothing but result.json, and return it."""
     folder.mkdir(parents=True)
     full = write_sample(folder / "full", Sample(run="demo-sample"))
     result = orjson.loads((full / "result.json").read_bytes())

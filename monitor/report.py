@@ -58,6 +58,7 @@ def report_html(run: RunFolder, registry: Registry, language: Language) -> str:
             arrival_parts=view.ARRIVAL_PARTS,
             priorities=view.PRIORITIES,
             slowest=view.SLOWEST,
+            stages=view.stages_in_order(run.result),
             few_percentiles=not run.histograms,
             data=data,
             data_json=_script_safe(data),
@@ -72,9 +73,7 @@ def report_html(run: RunFolder, registry: Registry, language: Language) -> str:
 
 def _named(run: RunFolder) -> set[str]:
     """Return what the charts name of this run: its phases and what was injected."""
-    return {one["name"] for one in run.result.get("phases", ())} | {
-        one["kind"] for one in run.result.get("faults_injected", ())
-    }
+    return {*run.phase_of_second, *(one["kind"] for one in run.result.get("faults_injected", ()))}
 
 
 def write_report(run: RunFolder, registry: Registry, language: Language, file: Path | None = None) -> Path:

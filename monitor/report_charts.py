@@ -1,13 +1,13 @@
 """The figures behind the report's charts, small enough for any length of run. Pure."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from monitor.histogram import Histogram
-from monitor.run_folder import Floats, RunFolder, Traffic
+from monitor.run_folder import Floats, RunFolder, Traffic, is_measured
 
 #: Points of a line: more than a screen has pixels; longer runs get several seconds in a point.
 POINTS_MAX = 1_500
@@ -36,7 +36,7 @@ def series_chart(run: RunFolder) -> dict[str, Any] | None:
         "per_point": per_point,
         "second": list(range(0, seconds, per_point)),
         "columns": columns,
-        "phases": _phases(run.phase_of_second),
+        "phases": _phases(run),
         "faults": _faults(run.result, seconds),
     }
 
@@ -57,11 +57,12 @@ def _short(value: float) -> float:
     return float(f"{value:.5g}")
 
 
-def _phases(phase_of_second: Sequence[str]) -> list[dict[str, Any]]:
+def _phases(run: RunFolder) -> list[dict[str, Any]]:
+    measured = {phase["name"] for phase in run.result.get("phases", ()) if is_measured(phase)}
     found: list[dict[str, Any]] = []
-    for second, name in enumerate(phase_of_second):
+    for second, name in enumerate(run.phase_of_second):
         if not found or found[-1]["name"] != name:
-            found.append({"name": name, "from": second, "until": second + 1})
+            found.append({"name": name, "from": second, "until": second + 1, "measured": name in measured})
         found[-1]["until"] = second + 1
     return found
 

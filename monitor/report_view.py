@@ -8,6 +8,7 @@ from typing import Any
 from docaxis.domain.agency import Registry
 from monitor.report_charts import percentile_chart, series_chart, traffic_chart
 from monitor.run_folder import RunFolder, Traffic
+from monitor.verdict import STAGES
 from monitor.words import Language
 
 #: Agencies in the chart, and pairs in the table beside the map.
@@ -29,6 +30,11 @@ class Headline:
     sentence: str
     reasons: tuple[str, ...]
     missed: tuple[Mapping[str, Any], ...] = ()  # objectives
+
+    @property
+    def blames_ledger(self) -> bool:
+        """Whether lost or doubled deliveries are among the reasons: those injected on purpose are not."""
+        return any(name in reason for reason in self.reasons for name in ("lost", "duplicated"))
 
 
 def headline(result: Mapping[str, Any]) -> Headline:
@@ -56,6 +62,15 @@ class AgencyRow:
     p50: float
     p99: float
     max: float
+
+
+def stages_in_order(result: Mapping[str, Any]) -> dict[str, Mapping[str, float]]:
+    """Return the stages' figures in the order in which they add up; in the file they stand in the alphabet's."""
+    figures = result.get("latency_seconds", {})
+    order = (*STAGES, "publish")
+    return {
+        stage: figures[stage] for stage in (*order, *(one for one in figures if one not in order)) if stage in figures
+    }
 
 
 class Names:

@@ -245,6 +245,16 @@ _SENTENCES = (
     (r"not drained: ([\d,.]+) deliveries outstanding", r"chưa xả hết: còn \1 lượt giao đang chờ"),
     (r"milestone (\S+) counted differently from published", r"mốc \1: số đếm được khác số đã công bố"),
     (r"ended early: (.+)", r"kết thúc sớm: \1"),
+    # objectives, as `docaxis run` words them
+    (r"received at least ([\d.]+)% of what was offered", r"nhận được ít nhất \1 % số phải giao"),
+    (r"backlog grows by at most (\S+) deliveries/s", r"tồn đọng tăng không quá \1 lượt giao/giây"),
+    (r"lost at most ([\d,]+)", r"mất không quá \1"),
+    (r"duplicated at most ([\d,]+)", r"trùng không quá \1"),
+    (r"dropped at most ([\d,]+)", r"bỏ qua không quá \1"),
+    (r"misrouted at most ([\d,]+)", r"giao nhầm không quá \1"),
+    (r"refused at most ([\d,]+)", r"từ chối không quá \1"),
+    (r"at least (\S+) deliveries/s", r"ít nhất \1 lượt giao/giây"),
+    (r"at least (\S+) documents/s", r"ít nhất \1 văn bản/giây"),
 )
 
 
@@ -260,6 +270,8 @@ def report_word(text: str, language: Language) -> str:
 def report_sentence(text: str, language: Language) -> str:
     """Return a reason of the verdict in the language; one that is not known stays as it is."""
     if language is Language.VI:
+        if latency := re.fullmatch(r"([a-z_]+) (p[\d.]+) at most (.+)", text):
+            return f"{report_word(latency[1], language)}: {latency[2]} không quá {latency[3]}"
         for pattern, vietnamese in _SENTENCES:
             if re.fullmatch(pattern, text):
                 return re.sub(pattern, vietnamese, text)

@@ -52,13 +52,14 @@
     const { second, columns, phases, faults } = data.series;
     const present = lines.filter(([column]) => columns[column]);
     const named = phases.length > 1 ? phases.map((phase) => [
-      { name: word(phase.name), xAxis: phase.from, itemStyle: { color: phase.name === "load" ? "transparent" : look.shade } },
+      { name: word(phase.name), xAxis: phase.from, itemStyle: { color: phase.measured ? "transparent" : look.shade } },
       { xAxis: phase.until },
     ]) : [];
     const injected = faults.map((fault) => [
       {
         name: word(fault.kind), xAxis: fault.from, label: { position: "insideBottom", color: look.bad },
-        itemStyle: { color: look.bad, opacity: 0.16 },
+        // What lasts for most of the run is a condition of it: shaded so lightly that it hides nothing.
+        itemStyle: { color: look.bad, opacity: fault.until - fault.from > second.length * data.series.per_point * 0.4 ? 0.05 : 0.18 },
       },
       { xAxis: Math.max(fault.until, fault.from + data.series.per_point * 0.5) },
     ]);
@@ -147,7 +148,7 @@
     const label = { color: look.soft, fontSize: 9, interval: codes.length > 40 ? 4 : 0 };
     return {
       ...basis(look),
-      grid: { left: 8, right: 8, top: 8, bottom: 64, containLabel: true },
+      grid: { left: 28, right: 8, top: 8, bottom: 64, containLabel: true },
       tooltip: {
         ...basis(look).tooltip, trigger: "item",
         formatter: ({ value: [recipient, sender, , count] }) =>
@@ -157,7 +158,7 @@
         type: "category", data: codes, axisLabel: { ...label, rotate: 90 }, name: word("recipient"), nameLocation: "middle",
         nameGap: 34,
       }),
-      yAxis: axis(look, { type: "category", data: codes, inverse: true, axisLabel: label, name: word("sender"), nameLocation: "start" }),
+      yAxis: axis(look, { type: "category", data: codes, inverse: true, axisLabel: label, name: word("sender"), nameLocation: "middle", nameGap: 34 }),
       visualMap: {
         min: 0, max: Math.log10(max + 1) || 1, dimension: 2, calculable: false, orient: "horizontal", right: 8, bottom: 0,
         itemWidth: 12, itemHeight: 160, text: [whole.format(max), "1"], textStyle: { color: look.soft },

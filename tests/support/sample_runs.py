@@ -223,18 +223,18 @@ def _ledger(sample: Sample, documents: int, expected: int, once: int) -> dict[st
 
 def _objectives(sample: Sample, latency: dict[str, dict[str, float]]) -> list[dict[str, Any]]:
     rows = [
-        ("delivery-p99", "delivery p99 at most 0.25 s", "delivery", "s", 0.25, latency["delivery"]["p99"]),
-        ("routing-p99", "routing p99 at most 0.2 s", "routing", "s", 0.2, latency["routing"]["p99"]),
+        ("delivery-p99", "delivery p99 at most 250 ms", "delivery", "s", 0.25, latency["delivery"]["p99"]),
+        ("routing-p99", "routing p99 at most 200 ms", "routing", "s", 0.2, latency["routing"]["p99"]),
         ("delivery-p999", "delivery p99.9 at most 1 s", "delivery", "s", 1.0, latency["delivery"]["p999"]),
-        ("loss", "nothing lost", "", "count", 0, float(sample.lost)),
-        ("duplicates", "nothing duplicated", "", "count", 0, float(sample.duplicated)),
+        ("loss", "lost at most 0", "", "count", 0, float(sample.lost)),
+        ("duplicates", "duplicated at most 0", "", "count", 0, float(sample.duplicated)),
     ]
     judged: list[dict[str, Any]] = [
         {"name": name, "text": text, "stage": stage, "unit": unit, "limit": limit, "value": value}
         | {"scope": "all" if unit == "s" else "whole run", "met": value <= limit}
         for name, text, stage, unit, limit, value in rows
     ]
-    unjudged = {"name": "urgent", "text": "delivery p99 of priority 4 at most 0.1 s", "stage": "delivery"}
+    unjudged = {"name": "urgent", "text": "delivery p99 at most 100 ms", "stage": "delivery"}
     judged.append(unjudged | {"scope": "priority 4", "unit": "s", "limit": 0.1, "value": None, "met": None})
     return judged
 

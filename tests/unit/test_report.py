@@ -69,6 +69,14 @@ def test_reasons_of_the_verdict_are_said_in_vietnamese() -> None:
     assert report_sentence("5 duplicated", VI) == "5 lượt giao bị trùng"
     assert report_sentence("5 duplicated", EN) == "5 duplicated"
     assert report_sentence("something new", VI) == "something new"
+    assert report_sentence("routing p99.9 at most 500 ms", VI) == "chuyển qua trục: p99.9 không quá 500 ms"
+    assert report_sentence("received at least 98.0% of what was offered", VI) == "nhận được ít nhất 98.0 % số phải giao"
+
+
+def test_what_was_injected_on_purpose_is_not_blamed() -> None:
+    assert headline({"verdict": "fail", "faults": ["3 duplicated"]}).blames_ledger
+    missed = {"verdict": "fail", "faults": [], "objectives": [{"met": False}], "ledger": {"duplicated": 5}}
+    assert not headline(missed).blames_ledger
 
 
 @pytest.mark.parametrize("language", Language)

@@ -57,9 +57,12 @@ from monitor.load_result import (
 from monitor.load_view import load_closing_view, load_line, load_table
 from monitor.objectives import Judgement, judge_objectives
 from monitor.reading import ARRIVALS
+from monitor.report import REPORT, write_report
 from monitor.result import result_of, write_result
+from monitor.run_folder import load_run
 from monitor.series import with_outstanding
 from monitor.verdict import Verdict, ledger_totals
+from monitor.words import Language
 
 app = new_app(__doc__)
 
@@ -162,11 +165,14 @@ def run(
         int, typer.Option(min=0, max=64, help="Further fleets that join from other machines.")
     ] = 0,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the broker running, with all topics.")] = False,
+    lang: Annotated[Language, typer.Option(help="Language of the report.")] = Language.EN,
     as_json: AsJson = False,
     settings_file: SettingsFile = None,
 ) -> None:
     """Offer a workload and judge what comes of it: exit code 0 all met, 1 missed, 3 the generator was at fault."""
     settings = settings_from(settings_file, {"kafka.bootstrap_servers": bootstrap_servers, "topics.prefix": prefix})
+    if hub not in (None, "external", "reference"):
+        raise UsageError(f"--hub {hub} is not known", next_step="leave it out, or give --hub external")
     test = prepare(workload, registry=registry, seed=seed, hub=hub, fleets=fleets, external_fleets=external_fleets)
     expected = preview(test.loaded.workload, test.registry, test.started_ms)
     if check:
@@ -180,7 +186,10 @@ def run(
         )
     documents, deliveries = expected.documents, expected.deliveries
     with kafka_for_run(settings, documents, deliveries, keep=keep) as (reachable, broker):
-        raise typer.Exit(asyncio.run(run_load_test(reachable, test, broker, as_json=as_json)).exit_code)
+        finished = asyncio.run(run_load_test(reachable, test, broker, as_json=as_json))
+    path = write_report(load_run(finished.folder), test.registry, lang, finished.folder / REPORT)
+    progress(os.path.relpath(path))
+    raise typer.Exit(finished.exit_code)
 
 
 def log_into(file: Path) -> None:

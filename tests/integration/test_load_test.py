@@ -172,7 +172,7 @@ def test_a_generator_offered_more_than_it_can_do_declares_its_run_invalid(
     workload = {
         "name": "overloaded",
         "phases": [
-            {"name": "load", "duration": "200 ms", "rate": "1000000 documents/s"},
+            {"name": "load", "duration": "100 ms", "rate": "1000000 documents/s"},
             {**DRAIN, "duration": "4 min"},
         ],
         "traffic": [{"fan_out": 1.0}],

@@ -1,0 +1,264 @@
+"""`docaxis capacity`: the highest rate at which all objectives of a workload hold, and what gives way beyond it."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from math import inf, isfinite
+from pathlib import Path
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from docaxis.commands.hub import RegistryFile
+from docaxis.commands.kafka_for_run import kafka_for_run
+from docaxis.commands.options import (
+    AsJson,
+    BootstrapServers,
+    SettingsFile,
+    TopicPrefix,
+    new_app,
+    progress,
+    settings_from,
+)
+from docaxis.commands.run import Finished, LoadTest, prepare, run_load_test
+from docaxis.domain.errors import UsageError
+from docaxis.kafka.broker import EmbeddedBroker
+from docaxis.settings import Settings
+from docaxis.workload.file import load_workload
+from docaxis.workload.model import Workload
+from monitor.capacity import Capacity, CapacitySearch, Finding, Limit, Plan, Step, StepOutcome, curve
+
+app = new_app(__doc__)
+
+#: What is outstanding may grow by this share of the rate before the hub counts as not keeping up.
+GROWTH_SHARE = 0.02
+
+#: A process this busy is what gave way, if something did.
+BUSY_SHARE = 0.9
+
+#: Columns of the curve's bars.
+BAR = 40
+
+#: How a search ends: with an answer, with "not even the least", or without one.
+_EXIT_CODES = {Finding.FOUND: 0, Finding.AT_LEAST: 0, Finding.BELOW_MINIMUM: 1, Finding.UNDECIDED: 3}
+
+
+@dataclass(frozen=True, slots=True)
+class CapacityTest:
+    """What is searched for."""
+
+    workload: str
+    plan: Plan
+    registry: Path | None
+    seed: int | None
+    hub: str | None
+    fleets: int
+
+    def at(self, step: Step) -> LoadTest:
+        """Return the load test of one step: this rate, unchanged, from its first second to its last."""
+        content = step_content(load_workload(self.workload).content, step)
+        return prepare(
+            self.workload, registry=self.registry, seed=self.seed, hub=self.hub, fleets=self.fleets, content=content
+        )
+
+
+def step_content(content: Mapping[str, Any], step: Step) -> dict[str, Any]:
+    """Return a workload's content with its phases replaced by a step, and the objective that the hub keeps up."""
+    rate = {"rate": f"{step.rate:.6f} deliveries/s", "arrivals": "constant"}
+    drain = [phase for phase in content["phases"] if phase.get("kind") == "drain"]
+    phases = [
+        {"name": "settle", "kind": "warm-up", "duration": f"{step.settle_s:g} s", **rate},
+        {"name": "step", "kind": "load", "duration": f"{step.measure_s:g} s", **rate},
+        *drain,
+    ]
+    keeps_up = {"name": "keeps up", "backlog_slope": GROWTH_SHARE * step.rate}
+    objectives = [{**one, "abort": False} for one in content.get("objectives", []) if "at_least" not in one]
+    faults = [fault for fault in content.get("faults", []) if fault["kind"] == "limited-hub"]
+    return {**content, "phases": phases, "objectives": [*objectives, keeps_up], "faults": faults}
+
+
+def outcome_of(step: Step, result: Mapping[str, Any]) -> StepOutcome:
+    """Return what a step came to."""
+    return StepOutcome(
+        step,
+        held=result["exit_code"] == 0,
+        generator_limited=not result["valid"],
+        limit=None if result["exit_code"] == 0 else limit_of(result),
+        latency_p99_s=result["latency_seconds"]["delivery"]["p99"],
+        achieved_rate=result["rates"]["deliveries_per_second"],
+    )
+
+
+def limit_of(result: Mapping[str, Any]) -> Limit:
+    """Return what gave way: the objective, its stage, the agency that waited longest, the part that was busiest."""
+    missed = [one for one in result["objectives"] if one["met"] is False]
+    if not missed:
+        return Limit(result["faults"][0] if result["faults"] else "unknown", resource=_resource(result))
+    first = missed[0]
+    agencies = result["latency_by_agency"]
+    slowest = max(agencies, key=lambda code: agencies[code]["p99"]) if first["stage"] and agencies else ""
+    return Limit(first["name"], first["stage"], slowest, _resource(result))
+
+
+def _resource(result: Mapping[str, Any]) -> str:
+    """Return what was exhausted: a limit set on purpose, or the processor of a part; nothing where that is unknown."""
+    if any(fault["kind"] == "limited-hub" for fault in result["faults_injected"]):
+        return "the hub's limit, set on purpose"
+    shares = {
+        name: process["cpu_seconds"] / result["wall_seconds"]
+        for name, process in result["processes"].items()
+        if result["wall_seconds"]
+    }
+    busiest = max(shares, key=lambda name: shares[name], default="")
+    return f"processor of {busiest}" if busiest and shares[busiest] > BUSY_SHARE else ""
+
+
+@app.command()
+def capacity(
+    workload: Annotated[str, typer.Argument(help="A shipped workload's name, or a TOML file.")],
+    start: Annotated[float, typer.Option(min=1, help="Deliveries a second of the first step.")] = 500,
+    least: Annotated[float, typer.Option(min=0.1, help="Below so many deliveries a second nobody looks.")] = 10,
+    most: Annotated[float | None, typer.Option(min=1, help="Above so many nobody looks.")] = None,
+    precision: Annotated[float, typer.Option(min=0.01, max=0.5, help="Width of the answer, relative.")] = 0.05,
+    settle: Annotated[float, typer.Option(min=1, help="Seconds before each measured part.")] = 5,
+    measure: Annotated[float, typer.Option(min=3, help="Seconds of a step.")] = 20,
+    confirm: Annotated[float, typer.Option(min=3, help="Seconds of the run that confirms the answer.")] = 60,
+    bootstrap_servers: BootstrapServers = None,
+    prefix: TopicPrefix = None,
+    registry: RegistryFile = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Another seed than the workload's.")] = None,
+    hub: Annotated[str | None, typer.Option(help="external: start no hub, test whoever routes.")] = None,
+    fleets: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the agencies.")] = 1,
+    as_json: AsJson = False,
+    settings_file: SettingsFile = None,
+) -> None:
+    """Search for the highest rate at which all objectives hold: steps up, bisection, a longer run to confirm."""
+    settings = settings_from(settings_file, {"kafka.bootstrap_servers": bootstrap_servers, "topics.prefix": prefix})
+    try:
+        plan = Plan(
+            start,
+            least,
+            most if most is not None else inf,
+            precision=precision,
+            settle_s=settle,
+            measure_s=measure,
+            confirm_s=max(confirm, measure),
+        )
+    except ValueError as error:
+        raise UsageError(str(error), next_step="give --least, --start and --most in rising order") from error
+    test = CapacityTest(workload, plan, registry, seed, hub, fleets)
+    first = CapacitySearch(plan).step
+    assert first is not None
+    test.at(first)  # whatever is wrong with the workload is said before anything is started
+    deliveries = round(start * 4 * plan.confirm_s)
+    with kafka_for_run(settings, deliveries // 3, deliveries, keep=False) as (reachable, broker):
+        answer, search = asyncio.run(_search(reachable, test, broker))
+    folder = settings.paths.runs / f"capacity-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    content = answer_content(answer, search, load_workload(workload).workload)
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "capacity.json"
+    file.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
+    if as_json:
+        print(orjson.dumps(content).decode())
+    else:
+        console = Console()
+        _show(console, answer, search)
+        console.print(os.path.relpath(file), highlight=False)
+    raise typer.Exit(_EXIT_CODES[answer.finding])
+
+
+async def _search(
+    settings: Settings, test: CapacityTest, broker: EmbeddedBroker | None
+) -> tuple[Capacity, CapacitySearch]:
+    """Run step after step until there is an answer."""
+    search = CapacitySearch(test.plan)
+    while (step := search.step) is not None:
+        progress(f"{step.kind.value:<8} {step.rate:>10,.1f} deliveries/s for {step.measure_s:g} s ...")
+        finished = await run_load_test(settings, test.at(step), broker, quiet=True)
+        outcome = outcome_of(step, finished.result)
+        progress(f"         {_told(outcome, finished)}")
+        search = search.after(outcome)
+    answer = search.answer
+    assert answer is not None
+    return answer, search
+
+
+def _told(outcome: StepOutcome, finished: Finished) -> str:
+    p99 = f"delivery p99 {(outcome.latency_p99_s or 0) * 1000:,.1f} ms"
+    if outcome.generator_limited:
+        return f"generator-limited: {finished.result['invalid_reasons'][0]}"
+    if outcome.held:
+        return f"held, {p99}"
+    return f"failed, {p99}: {outcome.limit.objective if outcome.limit else ''}"
+
+
+def answer_content(answer: Capacity, search: CapacitySearch, workload: Workload) -> dict[str, Any]:
+    """Return the answer for machines, with every step that led to it."""
+    told = asdict(replace(answer, upper=answer.upper if isfinite(answer.upper) else -1.0))
+    return {
+        "workload": workload.name,
+        "unit": "deliveries/s",
+        **told,
+        "upper": answer.upper if isfinite(answer.upper) else None,
+        "steps": [
+            {
+                "kind": one.step.kind.value,
+                "rate": one.step.rate,
+                "measure_seconds": one.step.measure_s,
+                "held": one.held,
+                "generator_limited": one.generator_limited,
+                "limit": asdict(one.limit) if one.limit is not None else None,
+                "delivery_p99_seconds": one.latency_p99_s,
+                "achieved_rate": one.achieved_rate,
+            }
+            for one in search.outcomes
+        ],
+        "curve": [{"rate": rate, "delivery_p99_seconds": p99} for rate, p99 in curve(search.outcomes)],
+    }
+
+
+def _show(console: Console, answer: Capacity, search: CapacitySearch) -> None:
+    table = Table(title="Latency against rate", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    for name in ("deliveries/s", "delivery p99"):
+        table.add_column(name, justify="right")
+    table.add_column("")
+    points = curve(search.outcomes)
+    longest = max((p99 for _, p99 in points), default=0) or 1
+    for rate, p99 in points:
+        table.add_row(f"{rate:,.1f}", f"{p99 * 1000:,.1f} ms", "█" * max(1, round(p99 / longest * BAR)))
+    console.print(table)
+    console.print(verdict_line(answer), style="bold", highlight=False)
+
+
+def verdict_line(answer: Capacity) -> str:
+    """Return the answer in a sentence or two."""
+    limit = answer.limit
+    gave_way = ""
+    if limit is not None:
+        at = "".join(
+            f", {what} {value}"
+            for what, value in (("stage", limit.stage), ("slowest agency", limit.agency), ("resource:", limit.resource))
+            if value
+        )
+        gave_way = f" First to give way: {limit.objective}{at}."
+    match answer.finding:
+        case Finding.FOUND:
+            return (
+                f"Capacity: {answer.rate:,.1f} deliveries/s (it holds there, confirmed; at {answer.upper:,.1f} it does "
+                f"not).{gave_way}"
+            )
+        case Finding.AT_LEAST if answer.generator_limited:
+            return f"Capacity: at least {answer.rate:,.1f} deliveries/s, generator-limited: use more fleets."
+        case Finding.AT_LEAST:
+            return f"Capacity: at least {answer.rate:,.1f} deliveries/s, which was the most to look for."
+        case Finding.BELOW_MINIMUM:
+            return f"Not even the least rate holds.{gave_way}"
+        case _:
+            return f"No answer: between {answer.rate:,.1f} and {answer.upper:,.1f} deliveries/s.{gave_way}"

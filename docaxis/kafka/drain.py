@@ -5,6 +5,7 @@ read. The honest answer comes from a reader that starts at the position and sees
 last stable offset.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -19,7 +20,7 @@ async def stable_ends(client: Mapping[str, Any], partitions: Sequence[TopicParti
         ends: dict[TopicPartition, int] = await reader.end_offsets(list(partitions))
         return ends
     finally:
-        await reader.stop()
+        await _stop(reader)
 
 
 async def count_unread(
@@ -44,5 +45,16 @@ async def count_unread(
             unread += sum(record.offset < ends[tp] for tp, records in fetched.items() for record in records)
             behind = {tp for tp in behind if await reader.position(tp) < ends[tp]}
     finally:
-        await reader.stop()
+        await _stop(reader)
     return unread
+
+
+async def _stop(reader: AIOKafkaConsumer) -> None:
+    """Stop a reader. aiokafka may raise the cancellation of a task of its own while it stops, and stop half way."""
+    try:
+        await reader.stop()
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        await reader._client.close()

@@ -163,8 +163,8 @@ class _Session:
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         limit = settings.deliveries_per_s_max
         self._limiter = Limiter(limit, clock) if limit else None
-        # Of a limited hub a pass is worth about a quarter of a second at most, so that it is slow and not jerky.
-        self._records_max = max(2, min(settings.documents_max, int(limit / 15))) if limit else settings.documents_max
+        # Of a limited hub a pass is worth seconds at most; fewer records would let commits limit it further.
+        self._records_max = max(4, min(settings.documents_max, int(limit / 4))) if limit else settings.documents_max
         self._consumer = AIOKafkaConsumer(
             **settings.client,
             group_id=settings.group,

@@ -1,0 +1,85 @@
+"""What a step of a capacity search offers, what is made of its result, and what the answer says."""
+
+from math import inf
+from typing import Any
+
+import pytest
+
+from docaxis.cli import main
+from docaxis.commands.capacity import answer_content, limit_of, outcome_of, step_content, verdict_line
+from docaxis.workload.file import load_workload, shipped, workload_of
+from monitor.capacity import Capacity, CapacitySearch, Finding, Limit, Plan, Step, StepKind
+
+STEP = Step(StepKind.CLIMB, 1234.5, 2.0, 8.0)
+
+
+@pytest.mark.parametrize("name", sorted(shipped()))
+def test_a_step_is_a_sound_workload_of_one_rate(name: str) -> None:
+    content = load_workload(name).content
+    workload = workload_of(step_content(content, STEP), name).workload
+    assert [(phase.kind, phase.duration) for phase in workload.offering] == [
+        ("warm-up", 2_000_000),
+        ("load", 8_000_000),
+    ]
+    assert {phase.rate.value for phase in workload.offering if phase.rate} == {1234.5}
+    assert workload.objectives[-1].backlog_slope == pytest.approx(24.69)
+    assert not any(one.abort for one in workload.objectives)
+    assert workload.traffic == load_workload(name).workload.traffic
+
+
+def _result(**more: Any) -> dict[str, Any]:
+    return {
+        "exit_code": 1,
+        "valid": True,
+        "faults": [],
+        "faults_injected": [],
+        "wall_seconds": 10.0,
+        "processes": {"hub": {"cpu_seconds": 9.5}, "stream": {"cpu_seconds": 3.0}},
+        "objectives": [
+            {"name": "fast", "stage": "routing", "met": False},
+            {"name": "other", "stage": "", "met": False},
+        ],
+        "latency_by_agency": {"H53": {"p99": 0.5}, "G22": {"p99": 2.5}},
+        "latency_seconds": {"delivery": {"p99": 1.5}},
+        "rates": {"deliveries_per_second": 900.0},
+    } | more
+
+
+def test_what_gave_way_is_named_with_stage_agency_and_part() -> None:
+    assert limit_of(_result()) == Limit("fast", "routing", "G22", "processor of hub")
+    limited = limit_of(_result(faults_injected=[{"kind": "limited-hub"}]))
+    assert limited.resource == "the hub's limit, set on purpose"
+    assert limit_of(_result(objectives=[], faults=["3 lost"])).objective == "3 lost"
+
+
+def test_outcomes_tell_a_late_generator_from_a_hub_that_gave_way() -> None:
+    assert outcome_of(STEP, _result()).held is False
+    assert outcome_of(STEP, _result(exit_code=0)).limit is None
+    late = outcome_of(STEP, _result(exit_code=3, valid=False))
+    assert (late.held, late.generator_limited) == (False, True)
+
+
+def test_a_search_that_the_generator_ends_never_speaks_of_the_hub() -> None:
+    search = CapacitySearch(Plan(100, 10, precision=0.3, measure_s=8, confirm_s=8))
+    while (step := search.step) is not None:
+        code = 3 if step.rate > 200 else 0
+        search = search.after(outcome_of(step, _result(exit_code=code, valid=not code)))
+    answer = search.answer
+    assert answer is not None
+    assert answer.finding is Finding.AT_LEAST
+    assert "at least" in verdict_line(answer)
+    assert "generator-limited" in verdict_line(answer)
+    content = answer_content(answer, search, load_workload("steady").workload)
+    assert content["upper"] is None
+    assert len(content["steps"]) == len(search.outcomes)
+
+
+def test_the_answer_names_the_interval_and_what_gave_way() -> None:
+    said = verdict_line(Capacity(Finding.FOUND, 190, 205, False, True, Limit("keeps up", "", "", "processor of hub")))
+    for word in ("190.0", "205.0", "keeps up", "processor of hub"):
+        assert word in said
+    assert "No answer" in verdict_line(Capacity(Finding.UNDECIDED, 0, inf, False, False, None))
+
+
+def test_rates_in_the_wrong_order_are_a_message() -> None:
+    assert main(["capacity", "steady", "--start", "100", "--least", "200"]) == 2

@@ -55,6 +55,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("report", "Write the report of a run as one HTML file", "docaxis.commands.report"),
     Command("compare", "Compare two runs: better, same, worse, or cannot tell", "docaxis.commands.compare"),
     Command("runs", "List the runs that are here", "docaxis.commands.runs"),
+    Command("fit", "Make a workload from a recording", "docaxis.commands.fit"),
     Command("bench", "Measure every part against its floor", "docaxis.commands.bench"),
     Command("generate", "Make the repository's generated files, or check them", "docaxis.commands.generate"),
 )

@@ -7,6 +7,8 @@ role down.
 
 import errno
 import gzip
+import ipaddress
+import socket
 from collections.abc import Callable, Iterable
 
 from aiohttp import web
@@ -59,8 +61,9 @@ class Exposition:
 
     @property
     def url(self) -> str:
-        """Where the endpoints are."""
-        host = f"[{self._host}]" if ":" in self._host else self._host
+        """Where the endpoints are, for others too: of a host with many addresses, the one its own name has."""
+        host = _own_address() if _is_every_address(self._host) else self._host
+        host = f"[{host}]" if ":" in host else host
         return f"http://{host}:{self.port}"
 
     def routes(self) -> list[web.RouteDef]:
@@ -121,6 +124,21 @@ class Exposition:
         if fault is None and not self._ready():
             fault = "not ready yet"
         return web.Response(text="ready\n") if fault is None else web.Response(status=503, text=f"{fault}\n")
+
+
+def _is_every_address(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:  # a name
+        return False
+
+
+def _own_address() -> str:
+    """Return the address that this machine's (or container's) own name leads to; loopback where it leads nowhere."""
+    try:
+        return socket.gethostbyname(socket.gethostname())
+    except OSError:
+        return "127.0.0.1"
 
 
 def _accepts_gzip(accept_encoding: str) -> bool:

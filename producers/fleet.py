@@ -345,9 +345,18 @@ class Fleet:
 
     # --- reporting
 
+    def _note_phase(self) -> None:
+        """Keep what a scheduled load calls its phase of now."""
+        plan = self._barrier.plan() if self._barrier is not None else None
+        if plan is not None and self.stats.phase != "idle":
+            now_us = self._clock.wall_us()
+            now = (phase.name for phase in plan.phases if phase.begin_us <= now_us < phase.end_us)
+            self.stats.phase = next(now, "sending")
+
     async def _report(self, producer: AIOKafkaProducer, stop: asyncio.Event) -> None:
         """Publish what became of the arrivals, until told to stop."""
         while not stop.is_set():
+            self._note_phase()
             try:
                 await self._publish(producer)
             except (KafkaError, OSError) as error:  # the next one tells more, and the last one is not caught

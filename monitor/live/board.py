@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from docaxis.domain.clock import Clock
+from docaxis.domain.run import is_canary
 from monitor.live.agencies import AgencyRows
 from monitor.live.extras import Extras
 from monitor.live.health import Facts, judge_health
@@ -98,9 +99,9 @@ class Board:
         self.tick_us = 0  # what the last look took
 
     def runs(self) -> list[tuple[str, int]]:
-        """Return the runs there are and when something last happened in each, newest first."""
+        """Return the runs there are and when something last happened in each, newest first; canaries behind traffic."""
         found = [(run, self._readings.active_us(run)) for run in self._readings.runs() if run]
-        return sorted(found, key=lambda one: (-one[1], one[0]))
+        return sorted(found, key=lambda one: (is_canary(one[0]), -one[1], one[0]))
 
     def tick(self) -> None:
         """Look at the readings and tell the viewers."""

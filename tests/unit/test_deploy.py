@@ -200,7 +200,8 @@ def test_prometheus_takes_its_configuration_and_scrapes_every_role() -> None:
     (job,) = config["scrape_configs"]
     assert job["job_name"] == "docaxis"
     targets = {target.partition(":")[0] for one in job["static_configs"] for target in one["targets"]}
-    assert targets == set(_roles()) - {"topics"}
+    with_endpoints = {name for name, one in _roles().items() if "--metrics-host" in one["command"]}
+    assert targets == with_endpoints == set(_roles()) - {"topics", "monitor"}
 
 
 @pytest.mark.skipif(shutil.which("amtool") is None, reason="amtool (of Alertmanager) is not on PATH")

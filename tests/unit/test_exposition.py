@@ -130,3 +130,14 @@ async def test_the_port_is_free_after_the_stop() -> None:
     await process.exposition.stop()
     with socket.create_server(("127.0.0.1", port)):
         pass
+
+
+async def test_one_that_listens_everywhere_tells_an_address_that_others_can_reach() -> None:
+    exposition = Exposition(Metrics([], ManualClock()), lambda: True, lambda: None, host="0.0.0.0")
+    await exposition.start()
+    try:
+        assert "0.0.0.0" not in exposition.url
+        async with aiohttp.ClientSession() as session, session.get(f"{exposition.url}/healthz") as answer:
+            assert answer.status == 200
+    finally:
+        await exposition.stop()

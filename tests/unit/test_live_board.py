@@ -143,6 +143,15 @@ def test_runs_are_told_apart_and_the_quiet_are_let_go() -> None:
     assert len(axis.board._boards) <= 8
 
 
+def test_a_canary_is_never_the_run_that_is_shown_unasked() -> None:
+    axis = Axis()
+    axis.fold("sent", sent(run="traffic", sent_us=axis.clock.wall_us()))
+    axis.tick()
+    axis.fold("sent", sent("canary-main.1.0.0", run="canary-main", sent_us=axis.clock.wall_us() + 1_000_000))
+    axis.tick()
+    assert [run for run, _ in axis.board.runs()] == ["traffic", "canary-main"]
+
+
 async def test_a_viewer_of_the_newest_run_gets_the_whole_picture_when_that_changes() -> None:
     axis = Axis()
     axis.fold("sent", sent(run="older", sent_us=axis.clock.wall_us()))

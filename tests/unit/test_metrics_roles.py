@@ -52,6 +52,25 @@ def test_the_fleets_arrivals_add_up() -> None:
     assert value(fleet, "docaxis_producer_arrivals_total") == 14
 
 
+def test_the_fleet_says_which_phase_its_load_is_in() -> None:
+    stats = FleetStats.of(1)
+    fleet = FleetMetrics(stats, "axis-agencies", ManualClock())
+
+    def shown() -> set[str]:
+        names = ("idle", "sending", "warm-up", "ended")
+        return {name for name in names if value(fleet, "docaxis_producer_phase", phase=name) == 1}
+
+    assert shown() == {"idle"}
+    stats.sending_ended = True  # one that only receives has nothing to end
+    assert shown() == {"idle"}
+    stats.sending_ended = False
+    for name in ("sending", "warm-up"):
+        stats.phase = name
+        assert shown() == {name}
+    stats.sending_ended = True
+    assert shown() == {"ended"}
+
+
 def test_the_fleet_shows_its_lateness_window_and_receivers() -> None:
     stats, clock = FleetStats.of(1), ManualClock()
     stats.window = Window(100, clock)

@@ -83,12 +83,16 @@ class Journeys:
         own = [TopicPartition(f"{self._topics.prefix}.{name}", partition) for name in ("sent", "status", "refused")]
         async with ReadBack(self._client) as reader:
             since_us = await self._sent_us(reader, known)
-            if since_us is None:  # nothing remembered: it may still be among the newest
-                scanned = await reader.newest(own, needle)
-            else:
+            events: list[Located] = []
+            read = 0
+            if since_us is not None:
                 scanned = await reader.since(own, since_us - SLACK_US, needle)
-            events = list(self._events(scanned.records, run, document_id))
-            complete, read = scanned.complete, scanned.read
+                events, read = list(self._events(scanned.records, run, document_id)), scanned.read
+            if not any(isinstance(event, Sent) for event, *_ in events):
+                # Not remembered, or stamped by a clock that is ahead: it may still be among the newest.
+                scanned = await reader.newest(own, needle)
+                events, read = list(self._events(scanned.records, run, document_id)), read + scanned.read
+            complete = scanned.complete
             unanswered = _unanswered(events)
             if unanswered:
                 first_us = min(event.sent_us for event, *_ in events if isinstance(event, Sent))

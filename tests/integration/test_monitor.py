@@ -35,7 +35,12 @@ class Elsewhere:
     async def send(self, document: str, sender: str, recipients: list[str], age_s: float = 1) -> dict[str, Any]:
         """Write a `sent` event; return what its other events repeat."""
         sent_us = self.now_us - int(age_s * 1e6)
-        shared = {"packet_id": f"{document}/1", "document_id": document, "sender": sender, "priority": 1}
+        shared = {
+            "packet_id": f"{document}{'.1' if document.startswith('G05.') else '/1'}",
+            "document_id": document,
+            "sender": sender,
+            "priority": 1,
+        }
         shared |= {"calendar_ms": sent_us // 1000, "intended_us": sent_us - 2000, "sent_us": sent_us}
         more = {"kind": "sent", "recipients": recipients, "type": 18, "steering": 1, "business": 0, "size": 5}
         written = await self._write("sent", document, shared | more | {"an_unknown_field": "is ignored"})
@@ -106,6 +111,8 @@ async def test_events_of_another_program_are_shown_and_audited(settings: Setting
         received = await one.send("QLVB/77-2026", "G22", ["H53", "000.00.00.H01", "X99"])
         for recipient in ("H53", "000.00.00.H01", "X99"):
             await one.answer(received, recipient, await one.deliver(received, recipient))
+        as_ours = await one.send("G05.2026.0000009", "G05", ["H04"], age_s=300)  # of the form that packs into a key
+        await one.answer(as_ours, "H04", await one.deliver(as_ours, "H04"))
         at_hub = await one.send("G22.2026.0000123", "G22", ["H53", "H02"], age_s=90)
         in_inbox = await one.send("9b1c-uuid-of-theirs", "G09", ["H03"], age_s=80)
         await one.deliver(in_inbox, "H03")
@@ -119,8 +126,8 @@ async def test_events_of_another_program_are_shown_and_audited(settings: Setting
         ):
             child = await axis.start("monitor", "monitor", "--page-port", "0", "--late-after", "30")
             url = child.url
-            state = await until(session, url, "production", documents=4, delivered_once=3, outstanding=3, refused=1)
-            assert state["totals"]["deliveries_expected"] == 7
+            state = await until(session, url, "production", documents=5, delivered_once=4, outstanding=3, refused=1)
+            assert state["totals"]["deliveries_expected"] == 8
             assert state["totals"]["open_late"] == 3
             assert set(state["strangers"]) == {"X12", "X99"}
             assert {run for run, _ in state["runs"]} == {"production", "a-test-beside-it"}
@@ -141,6 +148,10 @@ async def test_events_of_another_program_are_shown_and_audited(settings: Setting
             )
             assert all(one["received_us"] == received["sent_us"] + 9000 for one in packet["deliveries"])
             assert journey["complete"]
+            packed = await ask(session, f"{url}/api/document", run="production", id="G05.2026.0000009.1")
+            (packet,) = packed["packets"]
+            assert [one["received_us"] for one in packet["deliveries"]] == [as_ours["sent_us"] + 9000]
+            assert packed["complete"]
             waiting = await ask(session, f"{url}/api/document", run="production", id=in_inbox["document_id"])
             assert [one["stage"] for one in waiting["packets"][0]["deliveries"]] == ["inbox"]
             refused = await ask(session, f"{url}/api/document", run="production", id="X12.2026.0000001")

@@ -24,6 +24,8 @@ class Feed:
         self.readings = Readings()
         self.unreadable = 0
         self.changed = asyncio.Event()
+        #: Set once everything has been read that was there at the start.
+        self.caught_up = asyncio.Event()
         #: Told of each reading as it is read.
         self.on_reading: Callable[[Reading], None] = lambda reading: None
 
@@ -43,11 +45,14 @@ class Feed:
         await reader.start()
         try:
             reader.assign(self._tps)
+            ends = await reader.end_offsets(self._tps)
             await reader.seek_to_beginning()
             while not stop.is_set():
                 for records in (await reader.getmany(timeout_ms=200)).values():
                     for record in records:
                         self._read(record.value)
+                if not self.caught_up.is_set() and await _has_reached(reader, ends):
+                    self.caught_up.set()
         finally:
             await reader.stop()
 
@@ -60,3 +65,10 @@ class Feed:
         except msgspec.MsgspecError as error:
             self.unreadable += 1
             log.debug("unreadable reading: %s", error)
+
+
+async def _has_reached(reader: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> bool:
+    for tp, end in ends.items():
+        if await reader.position(tp) < end:
+            return False
+    return True

@@ -98,6 +98,11 @@ class LoadConductor:
     _commands_seen: int = 0
     _controls: list[dict[str, Any]] = field(default_factory=list)
     _answers: set["asyncio.Task[None]"] = field(default_factory=set)
+    feed: Feed = field(init=False)
+
+    def __post_init__(self) -> None:
+        topics = self.settings.topics
+        self.feed = Feed(client_kwargs(self.settings.kafka), Topics(topics.prefix), topics.partitions)
 
     async def conduct(
         self, processors: Sequence[RoleCommand], fleets: Sequence[RoleCommand], tell: Callable[[LoadMoment], None]
@@ -107,7 +112,7 @@ class LoadConductor:
         producer = AIOKafkaProducer(**client, acks="all", linger_ms=0, enable_idempotence=True)
         await producer.start()
         stop = asyncio.Event()
-        feed = Feed(client, topics, self.settings.topics.partitions)
+        feed = self.feed
         series = Series(self.run)
         feed.on_reading = series.put
         control = ControlFeed(client, topics)

@@ -40,11 +40,13 @@ from docaxis.domain.agency import Registry
 from docaxis.domain.control import Offer
 from docaxis.domain.errors import UsageError
 from docaxis.kafka.broker import EmbeddedBroker
+from docaxis.kafka.client import client_kwargs
 from docaxis.kafka.jars import KAFKA_VERSION
-from docaxis.kafka.topics import ensure_topics, plan_topics
+from docaxis.kafka.topics import Topics, ensure_topics, plan_topics
 from docaxis.settings import Settings
 from docaxis.workload.file import LoadedWorkload, load_workload, workload_of
 from monitor.generator_check import check_generator
+from monitor.live.page import LivePage
 from monitor.load_figures import LoadFigures
 from monitor.load_result import (
     Injected,
@@ -249,8 +251,12 @@ async def run_load_test(
             broker,
             watch.why_abort,
         )
-        with _teller(console, test.run, quiet=quiet) as tell:
-            conducted = await conductor.conduct(test.processors(), test.fleet_roles(), tell)
+        cluster = (client_kwargs(settings.kafka), Topics(settings.topics.prefix), settings.topics.partitions)
+        async with LivePage(*cluster, conductor.feed, test.registry) as page:
+            if not quiet:
+                progress(f"Live page: {page.url}/?run={test.run}")
+            with _teller(console, test.run, quiet=quiet) as tell:
+                conducted = await conductor.conduct(test.processors(), test.fleet_roles(), tell)
     finished = conclude(settings, test, conducted, started_us, folder)
     if as_json:
         print(json.dumps(finished.result))

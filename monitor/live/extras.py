@@ -24,8 +24,9 @@ class Extras:
     def workload(self, run: str) -> Mapping[str, Any] | None:
         """Return what is being offered, or None where nobody here offers anything.
 
-        `name`, `phases` (a list of `name`, `state` ("done", "running", "next"), `seconds`, `offered_per_s`) and
-        `controls` (a list of `name`, `label_en`, `label_vi`, and where it takes a number `value`, `min`, `max`).
+        `name`, `phases` (a list of `name`, `state` ("done", "running", "next") and `seconds`, None while that is open),
+        `paused`, `percent` (of the rate that the workload asks for) and `controls` (a list of `name`, `label_en`,
+        `label_vi`, and where it takes a number `value`, `min`, `max`).
         """
         return None
 

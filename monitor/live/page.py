@@ -1,6 +1,6 @@
 """The live page as a service: give it a feed of readings, and it serves until told to stop.
 
-`docaxis monitor`, `up` and `demo` start it; any command that follows readings can:
+`docaxis monitor`, `up`, `demo` and `run` start it; any command that follows readings can:
 
     async with LivePage(client, topics, partitions, feed, registry, extras=...) as page:
         print(page.url)
@@ -29,6 +29,7 @@ from monitor.live.extras import Extras
 from monitor.live.live_metrics import LiveMetrics
 from monitor.live.refused import RecentRefusals
 from monitor.live.server import PageServer
+from monitor.live.steering import Steering
 from monitor.live.workers import Workers
 from monitor.metrics import Metrics
 from monitor.process_metrics import ProcessMetrics
@@ -64,7 +65,9 @@ class LivePage:
         clock: Clock | None = None,
     ) -> None:
         self._settings = settings or LiveSettings()
-        clock, extras = clock or SystemClock(), extras or Extras()
+        clock = clock or SystemClock()
+        self._steering = Steering(client, topics, clock, steerable=bool(self._settings.token))
+        extras = extras or self._steering
         self._workers = Workers(feed.readings, partitions)
         self._refusals = RecentRefusals(client, topics, partitions)
         rows = AgencyRows(registry.positions)
@@ -82,6 +85,7 @@ class LivePage:
             self._settings.token,
             self._settings.allowed_hosts,
         )
+        self._feed = feed
         self._stack = AsyncExitStack()
         self._stop = asyncio.Event()
         self.url = ""
@@ -108,7 +112,12 @@ class LivePage:
         self._stack.push_async_callback(runner.cleanup)
         shown = f"[{host}]" if ":" in host else host
         self.url = f"http://{shown}:{runner.addresses[0][1]}"
-        for work in (self._tick(), self._refusals.follow(self._stop), self._workers.look(self._stop)):
+        for work in (
+            self._tick(),
+            self._refusals.follow(self._stop),
+            self._workers.look(self._stop),
+            self._follow_plans(),
+        ):
             self._stack.push_async_callback(_end, asyncio.ensure_future(work))
         return self
 
@@ -118,7 +127,12 @@ class LivePage:
         self._stop.set()
         await self._stack.aclose()
 
+    async def _follow_plans(self) -> None:
+        if self._server.extras is self._steering:
+            await self._steering.follow(self._stop)
+
     async def _tick(self) -> None:
+        await self._feed.caught_up.wait()  # else what was there before would look as if it all happened now
         loop = asyncio.get_running_loop()
         due_s = loop.time()
         while not self._stop.is_set():

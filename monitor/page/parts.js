@@ -1,7 +1,7 @@
 // The smaller parts: refusals, the running workload with its controls, objectives.
 
-import { $, el, tableHead } from "./dom.js";
-import { count, duration, percent, rate, timeOfDay } from "./format.js";
+import { $, el, setText, tableHead } from "./dom.js";
+import { count, duration, percent, timeOfDay } from "./format.js";
 import { currentLanguage, say } from "./words.js";
 
 export function drawRefused(model, nameOf, journey) {
@@ -58,33 +58,52 @@ export function drawObjectives(model) {
 
 const ARRIVALS = ["scheduled", "acked", "in_flight", "dropped", "failed", "unknown"];
 
+let workload = null;
+
+function makeWorkload() {
+  workload = { title: el("h2"), figures: el("dl", { className: "figures" }), phases: el("ol", { className: "phases" }), controls: el("div"), controlled: "" };
+  $("workload").replaceChildren(el("div", { className: "card-head" }, workload.title), workload.figures, workload.phases, workload.controls);
+}
+
 export function drawWorkload(model) {
   const language = currentLanguage();
   const box = $("workload");
   box.hidden = !model.workload && !model.arrivals;
-  if (box.hidden || box.contains(document.activeElement)) return; // nobody's typing is overwritten
-  const parts = [el("div", { className: "card-head" }, el("h2", {}, model.workload?.name ?? say("arrivals")))];
-  if (model.arrivals) {
-    const figures = ARRIVALS.map((name) => {
-      const bad = model.arrivals[name] && ["dropped", "failed", "unknown"].includes(name);
-      return el("div", { className: bad ? "figure figure-bad" : "figure" }, el("dt", {}, say(`arr_${name}`)), el("dd", {}, count(model.arrivals[name], language)));
-    });
-    parts.push(el("dl", { className: "figures" }, ...figures));
+  if (box.hidden) return;
+  if (!workload) makeWorkload();
+  setText(workload.title, model.workload?.name ?? say("arrivals"));
+  workload.figures.replaceChildren(...(model.arrivals ? ARRIVALS.map((name) => figure(name, model.arrivals[name], language)) : []));
+  workload.phases.hidden = !model.workload?.phases?.length;
+  workload.phases.replaceChildren(...(workload.phases.hidden ? [] : phases(model.workload, language)));
+  // Controls are made anew only when they are others: nothing is taken from under a pointer or somebody's typing.
+  const controlled = JSON.stringify([language, model.run, model.workload?.controls ?? []]);
+  if (controlled !== workload.controlled && !workload.controls.contains(document.activeElement)) {
+    workload.controlled = controlled;
+    workload.controls.replaceChildren(...(model.workload?.controls?.length ? [controls(model)] : []));
   }
-  if (model.workload?.phases?.length) {
-    const phases = model.workload.phases.map((phase) =>
-      el("li", { className: `phase phase-${phase.state}` }, el("b", {}, phase.name), el("span", {}, say(`phase_${phase.state}`)),
-        el("span", {}, duration(phase.seconds * 1e6, language)), el("span", {}, say("rate_now", { rate: rate(phase.offered_per_s, language) }))),
-    );
-    parts.push(el("ol", { className: "phases" }, ...phases));
+}
+
+function figure(name, value, language) {
+  const bad = value && ["dropped", "failed", "unknown"].includes(name);
+  return el("div", { className: bad ? "figure figure-bad" : "figure" }, el("dt", {}, say(`arr_${name}`)), el("dd", {}, count(value, language)));
+}
+
+function phases(offered, language) {
+  const items = offered.phases.map((phase) => {
+    const length = phase.seconds === null ? "…" : duration(phase.seconds * 1e6, language);
+    const words = [el("b", {}, phase.name), el("span", {}, say(`phase_${phase.state}`)), el("span", {}, length)];
+    return el("li", { className: `phase phase-${phase.state}` }, ...words);
+  });
+  if (offered.paused) items.push(el("li", { className: "phase phase-paused" }, el("b", {}, say("paused"))));
+  if (offered.percent !== undefined && offered.percent !== 100) {
+    items.push(el("li", { className: "phase" }, say("percent_of_rate", { percent: count(offered.percent, language) })));
   }
-  if (model.workload?.controls?.length) parts.push(controls(model));
-  box.replaceChildren(...parts);
+  return items;
 }
 
 function controls(model) {
   const language = currentLanguage();
-  const token = el("input", { type: "password", autocomplete: "off", id: "token", "aria-label": say("token"), placeholder: say("token") });
+  const token = el("input", { type: "password", autocomplete: "current-password", id: "token", "aria-label": say("token"), placeholder: say("token") });
   token.value = sessionStorage.getItem("docaxis-token") ?? "";
   const said = el("span", { role: "status", className: "hint" });
   const send = async (name, value) => {
@@ -98,8 +117,12 @@ function controls(model) {
     said.textContent = answer.ok ? say("control_done") : answer.status === 403 ? say("control_denied") : (body.error ?? answer.statusText);
   };
   const made = model.workload.controls.map((one) => {
-    const input = one.value === undefined ? null : el("input", { type: "number", min: one.min, max: one.max, step: "any", value: String(one.value), "aria-label": one[`label_${language}`] });
-    return el("span", { className: "control" }, input, el("button", { type: "button", onclick: () => send(one.name, input ? Number(input.value) : undefined) }, one[`label_${language}`]));
+    const label = one[`label_${language}`];
+    const input = one.value === undefined ? null : el("input", { type: "number", min: String(one.min), max: String(one.max), step: "any", value: String(one.value), "aria-label": label });
+    const press = () => send(one.name, input ? Number(input.value) : undefined);
+    return el("span", { className: "control" }, input, el("button", { type: "button", onclick: press }, label));
   });
-  return el("div", { className: "bar-line" }, token, ...made, said);
+  // A form around it only because browsers want one around a password; nothing of it is submitted.
+  const user = el("input", { type: "text", autocomplete: "username", hidden: true, "aria-hidden": "true" });
+  return el("form", { className: "bar-line steer", onsubmit: (event) => event.preventDefault() }, user, token, ...made, said);
 }

@@ -192,7 +192,7 @@ class Offered(Extras):
         return [shown | {"achieved": 0.9995, "budget_left": 0.5, "state": "good"}]
 
     def workload(self, run: str) -> dict[str, Any]:
-        phases = [{"name": "warm-up", "state": "done", "seconds": 10, "offered_per_s": 5}]
+        phases = [{"name": "warm-up", "state": "done", "seconds": 10}]
         control = {"name": "rate", "label_en": "Set rate", "label_vi": "Đặt tốc độ", "value": 5, "min": 1, "max": 9}
         return {"name": "office-day", "phases": phases, "controls": [control]}
 

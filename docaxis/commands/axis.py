@@ -21,6 +21,8 @@ from docaxis.settings import Settings
 
 #: A role is up when it has said where its endpoints are; imports alone take seconds on a busy machine.
 START_WITHIN_S = 60.0
+#: A role is at work when it has taken over what a killed one left open; transactions and groups take their time for it.
+READY_WITHIN_S = 180.0
 STOP_WITHIN_S = 45.0
 
 #: Lines of a dead role's log that its error shows.
@@ -101,13 +103,13 @@ class Axis:
 
     async def wait_ready(self, children: Sequence[Child]) -> None:
         """Wait until every role says on /readyz that it does its work."""
-        deadline_s = asyncio.get_running_loop().time() + START_WITHIN_S
+        deadline_s = asyncio.get_running_loop().time() + READY_WITHIN_S
         async with aiohttp.ClientSession() as session:
             for child in children:
                 while not await _is_ready(session, child.url):
                     self.check()
                     if asyncio.get_running_loop().time() > deadline_s:
-                        raise self._ended(child)
+                        raise self._ended(child, READY_WITHIN_S)
                     await asyncio.sleep(0.1)
 
     def check(self) -> None:
@@ -134,11 +136,11 @@ class Axis:
             if child in self.children:
                 self.children.remove(child)
 
-    def _ended(self, child: Child) -> InfrastructureError:
+    def _ended(self, child: Child, within_s: float = START_WITHIN_S) -> InfrastructureError:
         lines = child.log.read_text(encoding="utf-8", errors="replace").splitlines() if child.log.exists() else []
         said = "\n".join(f"    {line}" for line in lines[-_LINES_SHOWN:])
         code = child.process.returncode
-        how = f"ended with code {code}" if code is not None else f"was not ready within {START_WITHIN_S:.0f} s"
+        how = f"ended with code {code}" if code is not None else f"was not ready within {within_s:.0f} s"
         return InfrastructureError(
             f"The role {child.name} {how}" + (f"; it said last:\n{said}" if said else ""),
             next_step=f"read {child.log}",

@@ -95,24 +95,26 @@ def test_the_page_is_whole_quiet_offline_and_accessible(
 
 def test_a_chart_has_marks_in_it_and_not_only_a_frame(browser: Browser, reports: Path) -> None:
     page = opened(browser, reports / "fail.html").page
-    for chart in ("throughput", "latency", "stages", "percentiles"):
-        paths = page.locator(f"#chart-{chart} svg path").evaluate_all(
-            "all => all.map(one => (one.getAttribute('d') || '').length)"
+    for chart in ("throughput", "latency", "stages", "percentiles"):  # drawn in several frames: each is waited for
+        page.wait_for_function(
+            """chart => [...document.querySelectorAll(`#chart-${chart} svg path`)]
+              .some((path) => (path.getAttribute("d") || "").length > 500)""",
+            arg=chart,
+            timeout=PATIENCE_MS,
         )
-        assert max(paths) > 500, f"{chart} has no line with many points"
     texts = page.locator("#chart-throughput svg text").all_text_contents()
     assert {"received", "load", "paused-hub"} <= {text.strip() for text in texts}
-    colours = page.locator("#chart-traffic canvas").evaluate_all(
-        """canvases => {
+    page.wait_for_function(
+        """() => {
           const found = new Set();
-          for (const canvas of canvases) {
+          for (const canvas of document.querySelectorAll("#chart-traffic canvas")) {
             const dots = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
             for (let i = 0; i < dots.length; i += 4 * 97) found.add([0, 1, 2].map((j) => dots[i + j] >> 4).join());
           }
-          return found.size;
-        }"""
+          return found.size > 8;  // else the heat map is empty
+        }""",
+        timeout=PATIENCE_MS,
     )
-    assert colours > 8, "the heat map is empty"
     page.context.close()
 
 

@@ -7,7 +7,7 @@ from monitor import catalogue
 from monitor.histogram import Histogram
 from monitor.lag import LagMetrics, Progress
 from monitor.metric import Family, Spec
-from producers.fleet import FleetStats
+from producers.fleet_settings import FleetStats
 
 
 class FleetMetrics:

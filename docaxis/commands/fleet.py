@@ -22,9 +22,11 @@ from docaxis.kafka.broker import reachable_kafka
 from docaxis.kafka.client import client_kwargs
 from docaxis.kafka.topics import Topics
 from docaxis.recording.replay_plan import read_plan
-from producers.fleet import ClosedLoad, Fleet, FleetSettings, FleetStats, Load, OpenLoad, RecordedLoad
+from producers.fleet import Fleet
 from producers.fleet_metrics import FleetMetrics
+from producers.fleet_settings import FleetSettings, FleetStats
 from producers.history import DEFAULT_UNTIL, History
+from producers.load import ClosedLoad, Load, OpenLoad, RecordedLoad
 from producers.scheduled import ScheduledLoad
 
 app = new_app(__doc__)

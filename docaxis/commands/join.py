@@ -15,7 +15,7 @@ from docaxis.kafka.control import ControlFeed
 from docaxis.kafka.topics import Topics
 from docaxis.workload.file import workload_of
 from docaxis.workload.model import Workload
-from producers.fleet import FleetSettings
+from producers.fleet_settings import FleetSettings
 from producers.offering import Offering, agencies_named, read_trace
 from producers.receiver_faults import named_codes
 from producers.scheduled import ScheduledLoad

@@ -13,8 +13,8 @@ from monitor.metrics import Collector, Metrics
 from monitor.process_metrics import ProcessMetrics
 from producers.canary_metrics import CanaryMetrics
 from producers.canary_watch import CanaryStage, CanaryStats, CanaryWatch
-from producers.fleet import FleetStats
 from producers.fleet_metrics import FleetMetrics
+from producers.fleet_settings import FleetStats
 from producers.life_cycle import LifeCycles
 from producers.window import Window
 from streams.hub import HubStats

@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from docaxis.domain.agency import Registry
-from producers.fleet import closed_of, fitting_mean
+from producers.load import fitting_mean
 from producers.traffic import TrafficModel
+from producers.window_feed import closed_of
 from tests.support.laws import law
 
 

@@ -8,8 +8,8 @@ from docaxis import __version__
 from docaxis.domain.calendar import vietnam_calendar
 from docaxis.domain.clock import ManualClock
 from monitor.process_metrics import RUNS_MAX, ProcessMetrics
-from producers.fleet import FleetStats
 from producers.fleet_metrics import FleetMetrics
+from producers.fleet_settings import FleetStats
 from producers.life_cycle import LifeCycles
 from producers.window import Window
 from streams.hub import HubStats

@@ -103,7 +103,8 @@ def test_a_chart_has_marks_in_it_and_not_only_a_frame(browser: Browser, reports:
             timeout=PATIENCE_MS,
         )
     texts = page.locator("#chart-throughput svg text").all_text_contents()
-    assert {"received", "load", "paused-hub"} <= {text.strip() for text in texts}
+    shown = {text.strip() for text in texts}
+    assert {"received", "load", "paused hub"} <= shown, sorted(shown)
     page.wait_for_function(
         """() => {
           const found = new Set();

@@ -18,6 +18,7 @@ from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from docaxis.domain.clock import Clock
 from docaxis.domain.codec import decode_batch, decode_delivered, encode, refusal_of_unreadable
+from docaxis.kafka.outage import client_cancellations_as_errors
 from docaxis.kafka.partitioner import partition_of
 from docaxis.kafka.topics import Topics
 from docaxis.kafka.writer import BATCH_BYTES, BatchWriter
@@ -248,7 +249,8 @@ async def run_receiver(
     """
     while not stop.is_set():
         try:
-            await _Session(settings, clock, stats, on_received).run(stop)
+            with client_cancellations_as_errors():
+                await _Session(settings, clock, stats, on_received).run(stop)
         except (KafkaError, OSError) as error:
             log.warning("receivers begin anew after %s: %s", type(error).__name__, error)
             await asyncio.sleep(0.5)

@@ -9,18 +9,19 @@ group's generation, so a hub that was paused past its session could otherwise st
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from docaxis.domain.clock import Clock
 from docaxis.domain.codec import decode_batch, decode_sent, encode, refusal_of_unreadable
 from docaxis.domain.errors import InfrastructureError
 from docaxis.domain.event import Refusal, Sent
+from docaxis.kafka.outage import client_cancellations_as_errors
 from docaxis.kafka.partitioner import partition_of
 from docaxis.kafka.topics import Topics
 from docaxis.kafka.writer import BATCH_BYTES, BatchWriter
@@ -28,6 +29,11 @@ from monitor.histogram import Histogram
 from streams.routing import Directory, Fault, delivered_head, route
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: Work on a partition is given up after so many times the timeout of a transaction.
+PATIENCE = 2
 
 #: A busy hub gathers documents for so many times the duration of a commit, and at most for so long.
 GATHER_COMMITS, GATHER_MAX_S = 3, 0.05
@@ -199,7 +205,7 @@ class _Session:
         """Begin routing newly assigned partitions."""
         self._stats.rebalances += 1
         for tp in partitions:
-            task = self._tasks[tp] = asyncio.ensure_future(self._route_partition(tp))
+            task = self._tasks[tp] = asyncio.ensure_future(self._route(tp))
             task.add_done_callback(self._on_done)
 
     async def release(self, partitions: set[TopicPartition]) -> None:
@@ -216,11 +222,15 @@ class _Session:
         if not task.cancelled() and (error := task.exception()) and not self._failure.done():
             self._failure.set_exception(error)
 
+    async def _route(self, tp: TopicPartition) -> None:
+        with client_cancellations_as_errors():
+            await self._route_partition(tp)
+
     async def _route_partition(self, tp: TopicPartition) -> None:
         producer = self._new_producer(tp)
-        await producer.start()  # fences whoever owned the partition before
         try:
-            committed = await self._consumer.committed(tp)
+            await self._within_its_time(producer.start(), tp)  # fences whoever owned the partition before
+            committed = await self._within_its_time(self._consumer.committed(tp), tp)
             if committed is None:
                 await self._consumer.seek_to_beginning(tp)
             else:
@@ -229,7 +239,7 @@ class _Session:
                 fetched = await self._consumer.getmany(tp, timeout_ms=1000, max_records=self._records_max)
                 self._stats.ends[tp.partition] = self._consumer.last_stable_offset(tp) or 0
                 if records := fetched.get(tp):
-                    await asyncio.sleep(await self._pass(producer, tp, records))
+                    await asyncio.sleep(await self._within_its_time(self._pass(producer, tp, records), tp))
                 self._stats.positions[tp.partition] = await self._consumer.position(tp)
         finally:
             # Not more than a moment: the next owner fences this producer anyway.
@@ -244,6 +254,20 @@ class _Session:
                 "transaction_timeout_ms": settings.transaction_timeout_ms,
             }
         return AIOKafkaProducer(**settings.client, **transactional, acks="all", linger_ms=0, max_batch_size=BATCH_BYTES)
+
+    async def _within_its_time(self, work: Awaitable[T], tp: TopicPartition) -> T:
+        """Await work on a partition, for as long as its transaction may stay open and some more.
+
+        Beyond that the broker has aborted it, and a client that went through an outage may wait for ever for an answer.
+
+        Raises:
+            KafkaTimeoutError: it took longer.
+        """
+        limit_s = self._settings.transaction_timeout_ms / 1000 * PATIENCE
+        try:
+            return await asyncio.wait_for(work, limit_s)
+        except TimeoutError:
+            raise KafkaTimeoutError(f"{tp.topic} partition {tp.partition}: no answer for {limit_s:.0f} s") from None
 
     async def _pass(self, producer: AIOKafkaProducer, tp: TopicPartition, records: list[ConsumerRecord]) -> float:
         """Route and commit; return how many seconds to gather documents before the next pass.
@@ -292,7 +316,8 @@ async def run_hub(
     while not stop.is_set():
         passes = stats.passes
         try:
-            await _Session(settings, router, clock, stats).run(stop)
+            with client_cancellations_as_errors():
+                await _Session(settings, router, clock, stats).run(stop)
         except (KafkaError, OSError) as error:
             log.warning("hub begins anew after %s: %s", type(error).__name__, error)
             now_ns = clock.monotonic_ns()

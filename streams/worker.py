@@ -12,19 +12,23 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from docaxis.domain.clock import Clock
 from docaxis.domain.errors import InfrastructureError
 from docaxis.kafka.control import ControlFeed
+from docaxis.kafka.outage import client_cancellations_as_errors
 from docaxis.kafka.topics import Topics
 from monitor.histogram import Histogram
 from streams.batch import TP, BatchApp, BatchHooks, BatchSettings, Position, batch_topic, build_app, run_app
 from streams.closing import tell_closings
 from streams.state import Duties, PartitionState, StateBounds
-from streams.store import StateStore
+from streams.store import TRANSACTION_TIMEOUT_MS, StateStore
 
 log = logging.getLogger(__name__)
+
+#: A snapshot is given up after twice the timeout of its transaction.
+SAVED_WITHIN_S = 2 * TRANSACTION_TIMEOUT_MS / 1000
 
 #: Counting may wait a tenth of a second for fuller fetches: a chunk costs Faust and numpy about as much as 100 records.
 #: Sixteen partitions of four topics with a megabyte each is also what may wait in memory.
@@ -161,7 +165,7 @@ class StreamWorker:
                     continue
                 started_ns = self._clock.monotonic_ns()
                 store = self._stores[number]
-                self._stored[number] = await store.save(state)
+                self._stored[number] = await _within_its_time(store.save(state), number)
                 self.stats.snapshot_bytes += store.saved_bytes
                 self.stats.snapshots += 1
                 self.stats.snapshot.observe_one((self._clock.monotonic_ns() - started_ns) // 1000)
@@ -222,6 +226,18 @@ async def _first(*waits: Awaitable[Any]) -> None:
         task.cancel()
 
 
+async def _within_its_time(saving: Awaitable[dict[str, int]], number: int) -> dict[str, int]:
+    """Await a snapshot, for as long as its transaction may stay open and some more: then it has been aborted.
+
+    Raises:
+        KafkaTimeoutError: it took longer; a client that went through an outage may wait for ever for an answer.
+    """
+    try:
+        return await asyncio.wait_for(saving, SAVED_WITHIN_S)
+    except TimeoutError:
+        raise KafkaTimeoutError(f"partition {number}: its state was not stored in {SAVED_WITHIN_S:.0f} s") from None
+
+
 async def run_worker(worker: StreamWorker, stop: asyncio.Event, give_up_after_s: float = 120.0) -> None:
     """Run a worker until `stop` is set, beginning anew after every failure: the stored state says where.
 
@@ -231,7 +247,8 @@ async def run_worker(worker: StreamWorker, stop: asyncio.Event, give_up_after_s:
     good_s, snapshots = asyncio.get_running_loop().time(), worker.stats.snapshots
     while not stop.is_set():
         try:
-            await worker.run(stop)
+            with client_cancellations_as_errors():
+                await worker.run(stop)
         except (KafkaError, OSError) as error:
             log.warning("stream worker begins anew after %s: %s", type(error).__name__, error)
             now_s = asyncio.get_running_loop().time()

@@ -10,10 +10,13 @@ partition is refused. A mended idempotent producer keeps a batch until it has an
 """
 
 import asyncio
+import contextlib
 import math
+from collections.abc import Iterator
 from typing import Any
 
 from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import MessageAccumulator
 
 #: Between two questions for metadata while the answers are no help; the pause of Kafka's own clients.
@@ -47,3 +50,22 @@ def _init_patient(accumulator: Any, *args: Any, **kwargs: Any) -> None:
     _init_accumulator(accumulator, *args, **kwargs)
     if accumulator._txn_manager is not None:
         accumulator._batch_ttl = math.inf
+
+
+@contextlib.contextmanager
+def client_cancellations_as_errors() -> Iterator[None]:
+    """Turn a cancellation that nobody asked for into an error that can be recovered from.
+
+    A client whose background task ends in an outage cancels the futures it still owes, and whoever awaits one is
+    cancelled with it: a part that takes this for an order to stop would be silent for ever.
+
+    Raises:
+        KafkaError: the client cancelled what was awaited; the task itself was not told to stop.
+    """
+    try:
+        yield
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise KafkaError("the client gave up what was awaited of it") from None

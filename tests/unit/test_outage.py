@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 from aiokafka.client import AIOKafkaClient
 from aiokafka.cluster import ClusterMetadata
+from aiokafka.errors import KafkaError
 from aiokafka.producer.message_accumulator import MessageAccumulator
 from aiokafka.producer.transaction_manager import TransactionManager
 from aiokafka.protocol.metadata import MetadataResponse_v1
 
 from docaxis.kafka import outage
+from docaxis.kafka.outage import client_cancellations_as_errors
 
 NO_ERROR, LEADER_NOT_AVAILABLE, NOBODY = 0, 5, -1
 
@@ -91,3 +93,22 @@ async def test_only_an_idempotent_producer_keeps_batches_for_ever() -> None:
     plain = MessageAccumulator(cluster, 1000, 0, 30)
     idempotent = MessageAccumulator(cluster, 1000, 0, 30, txn_manager=TransactionManager(None, 1000))
     assert (plain._batch_ttl, idempotent._batch_ttl) == (30, math.inf)
+
+
+async def test_a_cancellation_that_nobody_asked_for_is_an_error() -> None:
+    owed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().call_soon(owed.cancel)
+    with pytest.raises(KafkaError, match="gave up"), client_cancellations_as_errors():
+        await owed
+
+
+async def test_one_that_was_asked_for_stays_one() -> None:
+    async def work() -> None:
+        with client_cancellations_as_errors():
+            await asyncio.sleep(3600)
+
+    task = asyncio.ensure_future(work())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task

@@ -265,7 +265,8 @@ class _Session:
         """
         limit_s = self._settings.transaction_timeout_ms / 1000 * PATIENCE
         try:
-            return await asyncio.wait_for(work, limit_s)
+            async with asyncio.timeout(limit_s):  # wait_for may swallow the order to stop
+                return await work
         except TimeoutError:
             raise KafkaTimeoutError(f"{tp.topic} partition {tp.partition}: no answer for {limit_s:.0f} s") from None
 

@@ -233,7 +233,8 @@ async def _within_its_time(saving: Awaitable[dict[str, int]], number: int) -> di
         KafkaTimeoutError: it took longer; a client that went through an outage may wait for ever for an answer.
     """
     try:
-        return await asyncio.wait_for(saving, SAVED_WITHIN_S)
+        async with asyncio.timeout(SAVED_WITHIN_S):
+            return await saving
     except TimeoutError:
         raise KafkaTimeoutError(f"partition {number}: its state was not stored in {SAVED_WITHIN_S:.0f} s") from None
 

@@ -6,6 +6,7 @@ The broker is owned: it ends with the test session, also when that is killed.
 import asyncio
 import os
 import re
+import threading
 import zlib
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -22,6 +23,8 @@ _SURROUNDINGS = ("HOME", "XDG_CACHE_HOME", "JAVA_HOME", "DOCAXIS_PATHS_CACHE", "
 
 #: A broker's start may take this long where other things keep the machine busy; without them it takes seconds.
 _START_TIMEOUT_S = 300
+#: A thread that was told to end has so long to do it.
+_THREAD_ENDS_S = 30.0
 
 
 def settings_at(home: Path, **overrides: object) -> Settings:
@@ -51,6 +54,17 @@ def pytest_configure() -> None:
     """Say that this thread has no event loop yet: pytest-asyncio asks for it, and asyncio would make one in passing
     that nobody closes."""
     asyncio.set_event_loop(None)
+
+
+@pytest.fixture(autouse=True)
+def _no_thread_is_left() -> Iterator[None]:
+    """Fail a test that leaves a thread behind, with a client of a broker in it perhaps."""
+    before = set(threading.enumerate())
+    yield
+    left = [thread for thread in threading.enumerate() if thread not in before and thread.is_alive()]
+    for thread in left:
+        thread.join(_THREAD_ENDS_S)
+    assert not (living := [thread for thread in left if thread.is_alive()]), f"threads left behind: {living}"
 
 
 @pytest.fixture(scope="session")

@@ -139,9 +139,10 @@ async def run_app(app: faust.App, stop: asyncio.Event) -> None:
                 break
     finally:
         stopping.cancel()
-        await app.stop()
-        await asyncio.wait([starting], timeout=CRASH_POLL_S)
+        # A start that goes on while the app stops would start what the stop has already passed by.
         starting.cancel()
+        await asyncio.wait([starting], timeout=CRASH_POLL_S)
+        await app.stop()
     if app.crash_reason is not None:
         raise app.crash_reason
     if starting.done() and not starting.cancelled():

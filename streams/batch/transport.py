@@ -12,13 +12,27 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from mode.threads import ServiceThread, WorkerThread
 
 from streams.batch.consumer import BatchConsumer
 from streams.batch.hooks import BatchHooks, FetchedTo
 
+#: How often a stop looks whether the thread that it has to stop has come to life; that takes milliseconds.
+_STARTING_POLL_S = 0.005
+
+
+class _PassingThread(WorkerThread):
+    """A thread that the end of the process does not wait for: one that a dead broker holds up must not hold that up."""
+
+    def __init__(self, service: ServiceThread, **kwargs: Any) -> None:
+        super().__init__(service, **kwargs)
+        self.daemon = True
+
 
 class BatchThread(driver.AIOKafkaConsumerThread):
     """The thread that aiokafka runs in."""
+
+    Worker: type[WorkerThread] = _PassingThread
 
     def __init__(self, consumer: BatchConsumer, **kwargs: Any) -> None:
         """Run aiokafka in a uvloop where the application does; mode would make a plain loop."""
@@ -59,6 +73,12 @@ class BatchThread(driver.AIOKafkaConsumerThread):
             if state.has_valid_position
         }
         return records
+
+    async def stop(self) -> None:
+        """Stop the thread, also one that has only just been started: stock would pass it by, and it would live on."""
+        while self._thread is not None and self._thread.is_alive() and not self._started.is_set():  # noqa: ASYNC110
+            await asyncio.sleep(_STARTING_POLL_S)  # an event of that thread cannot be awaited here
+        await super().stop()
 
     async def on_thread_stop(self) -> None:
         """Stop aiokafka, also when there is no broker to say goodbye to.

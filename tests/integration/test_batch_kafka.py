@@ -300,12 +300,16 @@ async def test_error_in_a_hook_is_raised(options: dict[str, Any]) -> None:
         await asyncio.wait_for(run_app(app, asyncio.Event()), DEADLINE_S)
 
 
-async def test_stop_before_the_first_assignment(options: dict[str, Any]) -> None:
+@pytest.mark.parametrize("steps", [0, 1, 10, 40, 100, 200])
+async def test_stop_during_the_start_leaves_nothing_running(options: dict[str, Any], steps: int) -> None:
     app = build_app(options["group"], {"bootstrap_servers": options["bootstrap_servers"]})
     app.agent(batch_topic(app, *options["topics"]), name="idle")(_idle)
     stop = asyncio.Event()
+    ends = asyncio.ensure_future(run_app(app, stop))
+    for _ in range(steps):  # of the loop: from before the start of the client's thread to after it
+        await asyncio.sleep(0)
     stop.set()
-    await asyncio.wait_for(run_app(app, stop), DEADLINE_S)
+    await asyncio.wait_for(ends, DEADLINE_S)
 
 
 async def test_broker_that_is_not_there_is_an_error() -> None:

@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 from docaxis.domain.calendar import vietnam_calendar
 from docaxis.domain.clock import Clock
 from docaxis.domain.codec import encode
-from docaxis.kafka.writer import BATCH_BYTES, BatchWriter
+from docaxis.kafka.writer import BATCHES, BatchWriter
 from monitor.reading import TRAFFIC, Reading, encode_reading
 from producers.barrier import Barrier
 from producers.fleet_settings import FleetSettings, FleetStats
@@ -56,9 +56,7 @@ class Fleet:
     async def run(self, stop: asyncio.Event) -> None:
         """Send what there is to send and receive until told to stop."""
         async with contextlib.AsyncExitStack() as stack:
-            producer = AIOKafkaProducer(
-                **self._settings.client, enable_idempotence=True, acks="all", max_batch_size=BATCH_BYTES
-            )
+            producer = AIOKafkaProducer(**self._settings.client, **BATCHES, enable_idempotence=True)
             await producer.start()
             stack.push_async_callback(producer.stop)
             parts = [self._report(producer, stop)]

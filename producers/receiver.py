@@ -12,16 +12,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 
 from docaxis.domain.clock import Clock
 from docaxis.domain.codec import decode_batch, decode_delivered, encode, refusal_of_unreadable
+from docaxis.kafka.bulk import BulkConsumer, FetchedRecord
 from docaxis.kafka.outage import client_cancellations_as_errors
 from docaxis.kafka.partitioner import partition_of
 from docaxis.kafka.topics import Topics
-from docaxis.kafka.writer import BATCH_BYTES, BatchWriter
+from docaxis.kafka.writer import BATCHES, BatchWriter
 from producers.inbox import Fetched, Inboxes, Progress, Waiting, receipt_of
 from producers.receiver_faults import ReceiverFaults
 
@@ -75,7 +76,7 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
         self._progress = Progress()
         self._inboxes = Inboxes(settings.poll_interval_us, settings.faults)
         self._answers: set[asyncio.Task[None]] = set()
-        self._consumer = AIOKafkaConsumer(
+        self._consumer = BulkConsumer(
             **settings.client,
             group_id=settings.group,
             isolation_level="read_committed",
@@ -85,9 +86,7 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
             heartbeat_interval_ms=settings.session_timeout_ms // 6,
             max_partition_fetch_bytes=2 << 20,
         )
-        self._producer = AIOKafkaProducer(
-            **settings.client, enable_idempotence=True, acks="all", linger_ms=0, max_batch_size=BATCH_BYTES
-        )
+        self._producer = AIOKafkaProducer(**settings.client, **BATCHES, enable_idempotence=True)
         self._writer = BatchWriter(self._producer)
         self._gather = False
 
@@ -153,12 +152,12 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
                 self._stats.positions[tp.partition] = await self._consumer.position(tp)
                 self._stats.ends[tp.partition] = end
 
-    def _open(self, tp: TopicPartition, records: Sequence[ConsumerRecord], available_us: int) -> None:
+    def _open(self, tp: TopicPartition, records: Sequence[FetchedRecord], available_us: int) -> None:
         """Put fetched records into their agencies' inboxes; refuse what is unreadable."""
         decoded = decode_batch(decode_delivered, [record.value for record in records])
         batch = self._progress.begin(tp, records[-1].offset + 1, len(decoded.events) + len(decoded.unreadable))
         for index, code, reason in decoded.unreadable:
-            self._refuse(records[index], (code, reason), batch)
+            self._refuse(tp.partition, records[index], (code, reason), batch)
         offsets = [record.offset for record in records]
         if decoded.indices is not None:
             offsets = [offsets[index] for index in decoded.indices]
@@ -167,11 +166,11 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
             for event, offset in zip(decoded.events, offsets, strict=True)
         )
 
-    def _refuse(self, record: ConsumerRecord, fault: tuple[int, str], batch: Fetched) -> None:
+    def _refuse(self, partition: int, record: FetchedRecord, fault: tuple[int, str], batch: Fetched) -> None:
         topics = self._settings.topics
-        place = (topics.short_name(record.topic), record.partition, record.offset)
+        place = (topics.short_name(topics.delivered), partition, record.offset)
         refusal = refusal_of_unreadable(fault, *place, record.value, self._clock.wall_us())
-        self._writer.put(topics.refused, record.partition, record.key, encode(refusal))
+        self._writer.put(topics.refused, partition, record.key, encode(refusal))
         batch.written += 1
         self._stats.unreadable += 1
 

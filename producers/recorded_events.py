@@ -17,7 +17,7 @@ from docaxis.domain.clock import Clock
 from docaxis.domain.codec import encode
 from docaxis.kafka.partitioner import partitions_of
 from docaxis.kafka.topics import Topics
-from docaxis.kafka.writer import BATCH_BYTES, BatchWriter, SentBatch
+from docaxis.kafka.writer import BATCHES, BatchWriter, SentBatch
 from docaxis.recording.columns import event_of
 from docaxis.recording.engine import engine
 from docaxis.recording.pseudonym import Pseudonyms
@@ -107,7 +107,7 @@ async def send_events(
     stop: asyncio.Event,
 ) -> None:
     """Send all events at their moments (a closed plan: as fast as the broker takes them), until told to stop."""
-    producer = AIOKafkaProducer(**client, enable_idempotence=True, acks="all", max_batch_size=BATCH_BYTES)
+    producer = AIOKafkaProducer(**client, enable_idempotence=True, **BATCHES)
     await producer.start()
     answers: set[asyncio.Future[object]] = set()
     try:

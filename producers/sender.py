@@ -19,7 +19,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError, RequestTime
 
 from docaxis.domain.clock import Clock
 from docaxis.kafka.topics import Topics
-from docaxis.kafka.writer import BATCH_BYTES, BatchWriter
+from docaxis.kafka.writer import BATCHES, BatchWriter
 from monitor.histogram import Histogram
 from producers.arrivals import Arrivals
 from producers.drafting import Drafts, stamped
@@ -78,9 +78,7 @@ class Sender:
         self._producer = AIOKafkaProducer(
             **{**settings.client, "request_timeout_ms": settings.request_timeout_ms},
             enable_idempotence=True,
-            acks="all",
-            linger_ms=0,
-            max_batch_size=BATCH_BYTES,
+            **BATCHES,
         )
         self._writer = BatchWriter(self._producer)
         self._unsent: list[list[int]] = [[] for _ in range(settings.partitions)]  # intended times of what was put

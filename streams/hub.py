@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 
@@ -21,10 +21,11 @@ from docaxis.domain.clock import Clock
 from docaxis.domain.codec import decode_batch, decode_sent, encode, refusal_of_unreadable
 from docaxis.domain.errors import InfrastructureError
 from docaxis.domain.event import Refusal, Sent
+from docaxis.kafka.bulk import BulkConsumer, FetchedRecord
 from docaxis.kafka.outage import client_cancellations_as_errors
 from docaxis.kafka.partitioner import partition_of
 from docaxis.kafka.topics import Topics
-from docaxis.kafka.writer import BATCH_BYTES, BatchWriter
+from docaxis.kafka.writer import BATCHES, BatchWriter
 from monitor.histogram import Histogram
 from streams.routing import Directory, Fault, delivered_head, route
 
@@ -103,19 +104,19 @@ class Router:
             for code in directory.open
         }
 
-    def route(self, records: Sequence[ConsumerRecord], writer: BatchWriter) -> None:
-        """Write the deliveries and refusals of these records."""
+    def route(self, partition: int, records: Sequence[FetchedRecord], writer: BatchWriter) -> None:
+        """Write the deliveries and refusals of these records of an input partition."""
         now_us = self._clock.wall_us()
         decoded = decode_batch(decode_sent, [record.value for record in records])
         for index, code, reason in decoded.unreadable:
-            self._refuse(records[index], None, Fault(code, reason), now_us, writer)
+            self._refuse(partition, records[index], None, Fault(code, reason), now_us, writer)
         indices = range(len(records)) if decoded.indices is None else decoded.indices
         for index, event in zip(indices, decoded.events, strict=True):
             recipients, faults = route(event, self._directory, now_us)
             if recipients:
-                self._deliver(event, recipients, now_us, records[index].partition, writer)
+                self._deliver(event, recipients, now_us, partition, writer)
             for fault in faults:
-                self._refuse(records[index], event, fault, now_us, writer)
+                self._refuse(partition, records[index], event, fault, now_us, writer)
         self._stats.documents += len(decoded.events)
 
     def _deliver(
@@ -130,10 +131,16 @@ class Router:
         self._stats.deliveries += len(recipients)
 
     def _refuse(
-        self, record: ConsumerRecord, event: Sent | None, fault: Fault, now_us: int, writer: BatchWriter
+        self,
+        partition: int,
+        record: FetchedRecord,
+        event: Sent | None,
+        fault: Fault,
+        now_us: int,
+        writer: BatchWriter,
     ) -> None:
         self._stats.refusals[fault.code] = self._stats.refusals.get(fault.code, 0) + 1
-        place = (self._topics.short_name(record.topic), record.partition, record.offset)
+        place = (self._topics.short_name(self._topics.sent), partition, record.offset)
         if event is None:
             refusal = refusal_of_unreadable(fault[:2], *place, record.value, now_us)
             key = record.key
@@ -141,7 +148,7 @@ class Router:
             ids = (event.run, event.packet_id, event.document_id, event.sender)
             refusal = Refusal(1, fault.code, fault.reason, *place, now_us, *ids, fault.recipient)
             key = event.document_id.encode()
-        writer.put(self._topics.refused, record.partition, key, encode(refusal))
+        writer.put(self._topics.refused, partition, key, encode(refusal))
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -171,7 +178,7 @@ class _Session:
         self._limiter = Limiter(limit, clock) if limit else None
         # Of a limited hub a pass is worth seconds at most; fewer records would let commits limit it further.
         self._records_max = max(4, min(settings.documents_max, int(limit / 4))) if limit else settings.documents_max
-        self._consumer = AIOKafkaConsumer(
+        self._consumer = BulkConsumer(
             **settings.client,
             group_id=settings.group,
             isolation_level="read_committed",
@@ -253,7 +260,7 @@ class _Session:
                 "transactional_id": f"{settings.group}-{tp.partition}",
                 "transaction_timeout_ms": settings.transaction_timeout_ms,
             }
-        return AIOKafkaProducer(**settings.client, **transactional, acks="all", linger_ms=0, max_batch_size=BATCH_BYTES)
+        return AIOKafkaProducer(**settings.client, **transactional, **BATCHES)
 
     async def _within_its_time(self, work: Awaitable[T], tp: TopicPartition) -> T:
         """Await work on a partition, for as long as its transaction may stay open and some more.
@@ -270,7 +277,7 @@ class _Session:
         except TimeoutError:
             raise KafkaTimeoutError(f"{tp.topic} partition {tp.partition}: no answer for {limit_s:.0f} s") from None
 
-    async def _pass(self, producer: AIOKafkaProducer, tp: TopicPartition, records: list[ConsumerRecord]) -> float:
+    async def _pass(self, producer: AIOKafkaProducer, tp: TopicPartition, records: list[FetchedRecord]) -> float:
         """Route and commit; return how many seconds to gather documents before the next pass.
 
         A document that comes alone is followed by no pause. Where several came together more will, and a pause of a
@@ -280,12 +287,12 @@ class _Session:
         writer = BatchWriter(producer)
         if self._settings.exactly_once:
             async with producer.transaction():
-                self._router.route(records, writer)
+                self._router.route(tp.partition, records, writer)
                 await writer.flush()
                 await producer.send_offsets_to_transaction({tp: next_offset}, self._settings.group)
                 started_ns = self._clock.monotonic_ns()
         else:
-            self._router.route(records, writer)
+            self._router.route(tp.partition, records, writer)
             await writer.flush()
             started_ns = self._clock.monotonic_ns()
             await self._consumer.commit({tp: next_offset})

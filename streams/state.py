@@ -9,8 +9,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiokafka import ConsumerRecord
-
 from docaxis.domain.codec import (
     Decoded,
     decode_batch,
@@ -22,6 +20,7 @@ from docaxis.domain.codec import (
 )
 from docaxis.domain.event import Receipt, Refusal, Status
 from docaxis.domain.plan import Plan
+from docaxis.kafka.bulk import FetchedRecord
 from docaxis.kafka.partitioner import partitions_of
 from monitor.reading import Tally
 from streams.keys import Codes
@@ -89,7 +88,7 @@ class PartitionState:
         self._next_segment = 0
         self.changed = False
 
-    def fold(self, topic: str, records: Sequence[ConsumerRecord], now_us: int) -> int:
+    def fold(self, topic: str, records: Sequence[FetchedRecord], now_us: int) -> int:
         """Count consecutive records of one topic (its name without prefix); return how many were new."""
         position = self.positions.get(topic, records[0].offset)
         if records[0].offset < position:
@@ -188,7 +187,7 @@ class PartitionState:
         self.runs_forgotten += 1
 
     def _note_unreadable(
-        self, topic: str, records: Sequence[ConsumerRecord], decoded: Decoded[Any], now_us: int
+        self, topic: str, records: Sequence[FetchedRecord], decoded: Decoded[Any], now_us: int
     ) -> None:
         """Count what could not be read; for topics that no other part reads and refuses, keep the dead letters."""
         tally = self.tally(NO_RUN, topic)
@@ -196,10 +195,10 @@ class PartitionState:
             tally.counts[f"unreadable_{code}"] += 1
             if topic == "status" and len(self.dead_letters) < self.bounds.dead_letters_max:
                 record = records[index]
-                place = (topic, record.partition, record.offset)
+                place = (topic, self.partition, record.offset)
                 self.dead_letters.append(refusal_of_unreadable((code, reason), *place, record.value, now_us))
 
-    def _note_misplaced(self, topic: str, records: Sequence[ConsumerRecord]) -> None:
+    def _note_misplaced(self, topic: str, records: Sequence[FetchedRecord]) -> None:
         keys = [record.key or b"" for record in records]
         misplaced = int((partitions_of(keys, self.duties.partitions) != self.partition).sum())
         if misplaced:

@@ -15,7 +15,7 @@ from docaxis.domain.clock import Clock
 from docaxis.domain.codec import encode
 from docaxis.domain.errors import InfrastructureError
 from docaxis.kafka.topics import Topics
-from docaxis.kafka.writer import BATCH_BYTES, BatchWriter
+from docaxis.kafka.writer import BATCH_BYTES, BATCHES, BatchWriter
 from monitor.pairs import paired_names
 from monitor.reading import LEDGER, POSITIONS, Reading, encode_reading
 from streams.ledger import Ledger
@@ -46,8 +46,7 @@ class StateStore:
             **client,
             transactional_id=f"{group}-state-{partition}",
             transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
-            acks="all",
-            max_batch_size=2 * BATCH_BYTES,
+            **{**BATCHES, "max_batch_size": 2 * BATCH_BYTES},  # a record of a snapshot is larger than others
         )
         self._snapshots = Snapshots()
         # A snapshot that failed or was cancelled: what it wrote is taken for stored here and is not in the topic, so

@@ -5,7 +5,9 @@ aiokafka's `send` costs several microseconds a record (a future, a lock, the par
 """
 
 import asyncio
-from typing import NamedTuple
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -13,6 +15,12 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 #: Below the broker's default of 1 MiB for a batch, with room for its header.
 BATCH_BYTES = 512 * 1024
+
+#: How a producer of whole batches is set up. The fields' names, and what the copies of a document share, make nine
+#: tenths of a batch: zstd takes them out at 2 GB/s, for less than the sockets, the broker and the disk take with them.
+BATCHES: Mapping[str, Any] = MappingProxyType(
+    {"acks": "all", "linger_ms": 0, "max_batch_size": BATCH_BYTES, "compression_type": "zstd"}
+)
 
 
 _NO_HEADERS: list[tuple[str, bytes]] = []

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from docaxis.kafka.bulk import BulkConsumer
 from docaxis.kafka.topics import EVENTS, Topics
 from docaxis.recording.columns import columns_of
 from docaxis.recording.writer import RecordingWriter
@@ -102,7 +103,7 @@ class Recorder:
         self, writer: RecordingWriter, stop: asyncio.Event, tell: Callable[[RecorderStats], None] = lambda _: None
     ) -> None:
         """Record until the end of the log (live: until told to stop); everything read is in parts when this returns."""
-        reader = AIOKafkaConsumer(
+        reader = BulkConsumer(
             **self._client,
             isolation_level="read_committed",
             enable_auto_commit=False,

@@ -10,7 +10,7 @@ consecutive raw records of one partition.
     @app.agent(events)
     async def count(stream):
         async for event in stream.events():
-            fold(event.message.topic, event.message.partition, event.value)  # list of aiokafka ConsumerRecord
+            fold(event.message.topic, event.message.partition, event.value)  # list of FetchedRecord
 
     await run_app(app, stop)  # until stop.set(); raises what made the app crash
 

@@ -2,9 +2,10 @@
 
 import weakref
 
-from aiokafka import ConsumerRecord
 from faust.types import TP
 from faust.types.tuples import ConsumerMessage
+
+from docaxis.kafka.bulk import FetchedRecord
 
 
 class Chunk:
@@ -37,7 +38,7 @@ class Chunk:
 class BatchMessage(ConsumerMessage):
     """One Faust message for consecutive records of one partition; its offset is that of the last record."""
 
-    def __init__(self, tp: TP, records: list[ConsumerRecord], next_offset: int, generation_id: int) -> None:
+    def __init__(self, tp: TP, records: list[FetchedRecord], next_offset: int, generation_id: int) -> None:
         first, last = records[0], records[-1]
         self.records = records
         self.chunk = Chunk(first.offset, last.offset + 1, next_offset)
@@ -46,7 +47,7 @@ class BatchMessage(ConsumerMessage):
             tp.partition,
             last.offset,
             last.timestamp / 1000.0,
-            last.timestamp_type,
+            0,  # as their producers stamped them
             headers=None,
             key=None,
             value=None,

@@ -16,12 +16,12 @@ from itertools import zip_longest
 from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
-from aiokafka import ConsumerRecord
 from aiokafka.errors import IllegalStateError
 from faust.exceptions import ImproperlyConfigured
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from docaxis.kafka.bulk import FetchedRecord
 from streams.batch.chunk import BatchMessage, Chunk
 from streams.batch.hooks import FetchedTo
 from streams.batch.progress import Progress
@@ -35,7 +35,7 @@ class _Run(NamedTuple):
     """Fetched records that will be one chunk."""
 
     tp: TP
-    records: list[ConsumerRecord]
+    records: list[FetchedRecord]
     next_offset: int
 
 
@@ -111,7 +111,7 @@ class DeliveringConsumer(driver.Consumer):
         else:
             self._give_back(records)
 
-    def _accept(self, records: Mapping[Any, list[ConsumerRecord]], active: set[TP]) -> None:
+    def _accept(self, records: Mapping[Any, list[FetchedRecord]], active: set[TP]) -> None:
         """Cut fetched records into runs, in turn over the partitions; pass over what holds none."""
         fetched_to = self.last_fetch
         for tp, to in fetched_to.items():
@@ -134,7 +134,7 @@ class DeliveringConsumer(driver.Consumer):
                 self.app.monitor.track_tp_end_offset(tp, high)
         self._pending.extend(run for turn in zip_longest(*runs) for run in turn if run)
 
-    def _cut(self, tp: TP, fetched: list[ConsumerRecord], end: int) -> Iterator[_Run]:
+    def _cut(self, tp: TP, fetched: list[FetchedRecord], end: int) -> Iterator[_Run]:
         """Yield the runs of one partition; the last one ends where the fetcher stands, past any markers."""
         size = self.chunk_size
         for start in range(0, len(fetched), size):

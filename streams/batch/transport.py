@@ -14,6 +14,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 from mode.threads import ServiceThread, WorkerThread
 
+from docaxis.kafka.bulk import BulkConsumer
 from streams.batch.consumer import BatchConsumer
 from streams.batch.hooks import BatchHooks, FetchedTo
 
@@ -44,7 +45,7 @@ class BatchThread(driver.AIOKafkaConsumerThread):
         """Create the client. Stock reads uncommitted data and spreads the partitions of a number over workers."""
         # Range gives each worker the same partition numbers of all topics that have the same number of partitions.
         self._assignor = RangePartitionAssignor
-        return AIOKafkaConsumer(
+        return BulkConsumer(
             **cast(BatchTransport, transport).consumer_options,
             isolation_level="read_committed",
             enable_auto_commit=False,

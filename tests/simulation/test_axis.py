@@ -82,7 +82,7 @@ class Simulation:
         """Route, deliver, poll and count what has come, in an order of this step's own."""
         for number in self.random.sample(range(PARTITIONS), PARTITIONS):
             if records := self.next_of(self.topics.sent, number):
-                self.router.route(records, self.log)  # type: ignore[arg-type]
+                self.router.route(number, records, self.log)  # type: ignore[arg-type]
         for number in range(PARTITIONS):
             self.deliver(number)
         self.clock.advance_us(self.random.randrange(POLL_US))

@@ -115,7 +115,7 @@ def routed(
         events.record("axis.sent", value, first_offset + i, partition=partition, key=b"key-%d" % i)
         for i, value in enumerate(values)
     ]
-    router.route(records, cast(BatchWriter, writer))
+    router.route(partition, records, cast(BatchWriter, writer))
     return writer.puts, stats
 
 

@@ -1,8 +1,9 @@
 """Closed deliveries: key and place of each, in sorted arrays, 16 bytes a delivery.
 
 The place (partition and offset of the delivered record) tells a receipt that is repeated from a second delivery. New
-entries gather in a dict and are sealed into a segment at each snapshot; segments merge geometrically, so there are
-few, a lookup is a handful of binary searches, and each entry is written again only a logarithmic number of times.
+entries gather as the columns they come in and are sealed into a segment at each snapshot; segments merge
+geometrically, so there are few, a lookup is a handful of binary searches, and each entry is written again only a
+logarithmic number of times. Nobody looks for most entries before they are sealed: only a lookup makes a dict of them.
 """
 
 from dataclasses import dataclass, field
@@ -38,17 +39,35 @@ class Segment:
 class Closed:
     """All closed deliveries of one run in one partition."""
 
-    recent: dict[int, int] = field(default_factory=dict)  # key: place, not sealed yet
+    _fresh: list[tuple[Int64s, Int64s]] = field(default_factory=list)  # keys and places, newer than all others
+    _recent: dict[int, int] = field(default_factory=dict)  # key: place, not sealed yet
     segments: list[Segment] = field(default_factory=list)  # older first
     next_number: int = 0
     forgotten: int = 0  # entries dropped beyond the horizon
 
     def __len__(self) -> int:
-        return len(self.recent) + sum(len(segment.keys) for segment in self.segments)
+        unsealed = len(self._recent) + sum(len(keys) for keys, _ in self._fresh)
+        return unsealed + sum(len(segment.keys) for segment in self.segments)
+
+    def add(self, keys: Int64s, places: Int64s) -> None:
+        """Close deliveries that were not closed before: distinct keys, and the place of each."""
+        if len(keys):
+            self._fresh.append((keys, places))
+
+    def put(self, key: int, place: int) -> None:
+        """Close one delivery, or give it another place."""
+        self._unsealed()[key] = place
+
+    def _unsealed(self) -> dict[int, int]:
+        """Return what is not sealed yet, by key."""
+        for keys, places in self._fresh:
+            self._recent.update(zip(keys.tolist(), places.tolist(), strict=True))
+        self._fresh.clear()
+        return self._recent
 
     def find(self, key: int) -> int | None:
         """Return the place at which `key` was delivered, or None if it is not closed."""
-        place = self.recent.get(key)
+        place = self._unsealed().get(key)
         if place is not None:
             return place
         for segment in reversed(self.segments):
@@ -58,7 +77,7 @@ class Closed:
 
     def between(self, first: int, end: int) -> list[tuple[int, int]]:
         """Return (key, place) of every remembered delivery with first <= key < end: those of one document."""
-        found = {key: place for key, place in self.recent.items() if first <= key < end}
+        found = {key: place for key, place in self._unsealed().items() if first <= key < end}
         for segment in reversed(self.segments):
             low, high = (int(edge) for edge in segment.keys.searchsorted([first, end]))
             for key, place in zip(segment.keys[low:high].tolist(), segment.places[low:high].tolist(), strict=True):
@@ -67,11 +86,17 @@ class Closed:
 
     def seal(self, horizon: int) -> None:
         """Turn the recent entries into a segment, merge where due, and forget the oldest beyond `horizon` entries."""
-        if self.recent:
-            keys = np.fromiter(self.recent.keys(), np.int64, len(self.recent))
-            places = np.fromiter(self.recent.values(), np.int64, len(self.recent))
-            self.recent = {}
-            self._append(keys, places)
+        if self._recent or self._fresh:
+            count = len(self._recent)
+            recent = (
+                np.fromiter(self._recent.keys(), np.int64, count),
+                np.fromiter(self._recent.values(), np.int64, count),
+            )
+            columns = [recent, *self._fresh]
+            self._recent, self._fresh = {}, []
+            self._append(
+                np.concatenate([keys for keys, _ in columns]), np.concatenate([places for _, places in columns])
+            )
         while self._merge_is_due(horizon // HORIZON_PARTS):
             newer, older = self.segments.pop(), self.segments.pop()
             # The newer entry of a key comes first, so it is the one that is found.

@@ -165,33 +165,33 @@ class Ledger:
         late = waited_us > self.bounds.late_after_us
         failed = [receipt.state == "FAIL" for receipt in receipts]
         if bases.min() == FOREIGN or int(recipients.max()) == CODES_MAX:
-            keys = [
-                self._key(receipt.packet_id, receipt.sender, receipt.recipient, base)
-                for receipt, base in zip(receipts, bases.tolist(), strict=True)
-            ]
-        else:
-            keys = (bases | recipients).tolist()
-        self._close(keys, places.tolist(), late, failed)
-
-    def _close(self, keys: list[int], places: list[int], late: Bools, failed: list[bool]) -> None:
-        """Close what is open in one stroke; what is not goes the long way, after it and in order."""
-        found = list(map(self.open.pop, keys, repeat(None)))
-        missed: list[int] = []
-        if None not in found:
-            self.closed.recent.update(zip(keys, places, strict=True))
-        else:
-            missed = [i for i, sent_us in enumerate(found) if sent_us is None]
-            self.closed.recent.update(
-                (key, place) for key, place, sent_us in zip(keys, places, found, strict=True) if sent_us is not None
+            keys = np.array(
+                [
+                    self._key(receipt.packet_id, receipt.sender, receipt.recipient, base)
+                    for receipt, base in zip(receipts, bases.tolist(), strict=True)
+                ],
+                np.int64,
             )
+        else:
+            keys = bases | recipients
+        self._close(keys, places, late, failed)
+
+    def _close(self, keys: Int64s, places: Int64s, late: Bools, failed: list[bool]) -> None:
+        """Close what is open in one stroke; what is not goes the long way, after it and in order."""
+        found = list(map(self.open.pop, keys.tolist(), repeat(None)))
+        missed = [i for i, sent_us in enumerate(found) if sent_us is None] if None in found else []
+        if missed:
+            self.closed.add(np.delete(keys, missed), np.delete(places, missed))
+        else:
+            self.closed.add(keys, places)
         self.counts.delivered_once += len(keys) - len(missed)
         self.counts.late += int(late.sum()) - int(late[missed].sum())
         self.counts.failed += sum(failed) - sum(failed[i] for i in missed)
         if self.names:
-            for key in keys:
+            for key in keys.tolist():
                 self.names.pop(key, None)
         for i in missed:
-            self._receive(keys[i], places[i], bool(late[i]), failed[i])
+            self._receive(int(keys[i]), int(places[i]), bool(late[i]), failed[i])
 
     def _receive(self, key: int, place: int, late: bool, failed: bool) -> None:
         """Apply one receipt to one delivery, whatever its state."""
@@ -228,7 +228,7 @@ class Ledger:
         if not places:
             del self.open[key]
             self.names.pop(key, None)
-            self.closed.recent[key] = place
+            self.closed.put(key, place)
             return
         if len(places) == HISTORY_MAX:
             self.counts.evicted += 1
@@ -237,7 +237,7 @@ class Ledger:
         while len(self.overlay) > self.bounds.overlay_max:
             oldest = next(iter(self.overlay))
             del self.overlay[oldest]
-            self.closed.recent[oldest] = SETTLED
+            self.closed.put(oldest, SETTLED)
             self.counts.evicted += 1
 
     def _wait(self, key: int, place: int, late: bool, failed: bool) -> None:

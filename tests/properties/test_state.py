@@ -24,6 +24,7 @@ from tests.support.laws import law
 PARTITION, PARTITIONS = 0, 2
 DUTIES = Duties(PARTITIONS)
 LAW = law(60)
+ANY_KEY = (-(1 << 63), (1 << 63) - 1)
 NOW_US = events.SENT_US
 
 RUNS = ["a", "b", "c"]
@@ -142,15 +143,7 @@ def picture(state: PartitionState) -> dict[str, Any]:
 
 def closed_of(state: PartitionState) -> dict[str, dict[int, int]]:
     """Return all closed deliveries by run."""
-    return {
-        run: {
-            key: place
-            for segment in ledger.closed.segments
-            for key, place in zip(segment.keys.tolist(), segment.places.tolist(), strict=True)
-        }
-        | ledger.closed.recent
-        for run, ledger in state.ledgers.items()
-    }
+    return {run: dict(ledger.closed.between(*ANY_KEY)) for run, ledger in state.ledgers.items()}
 
 
 def fold(state: PartitionState, records: list[tuple[str, Any]], batch_max: int) -> None:

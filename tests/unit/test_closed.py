@@ -1,5 +1,6 @@
 """Closed deliveries against a plain dict."""
 
+from collections.abc import Collection
 from itertools import pairwise
 
 import numpy as np
@@ -17,6 +18,14 @@ keys = st.integers(-(1 << 63), (1 << 63) - 1) | st.integers(-3, 20)
 steps = st.lists(st.dictionaries(keys, st.integers(-99, 1 << 62), max_size=12) | st.none(), max_size=25)
 
 
+def close(closed: Closed, step: dict[int, int], known: Collection[int]) -> None:
+    """Close deliveries as the ledger does: those that are new in one stroke, the others one by one."""
+    new = [key for key in step if key not in known]
+    closed.add(np.array(new, np.int64), np.array([step[key] for key in new], np.int64))
+    for key in step.keys() - set(new):
+        closed.put(key, step[key])
+
+
 @law(80)
 @given(steps)
 @example([{1: 5}, None, {2: 6}, None, {0: 7}, None])
@@ -26,9 +35,9 @@ def test_everything_closed_is_found_at_its_place_whatever_was_sealed_when(steps:
     for step in steps:
         if step is None:
             closed.seal(FOREVER)
-            assert not closed.recent
+            assert sum(len(segment.keys) for segment in closed.segments) == len(closed)
         else:
-            closed.recent.update(step)
+            close(closed, step, model)
             model |= step
         assert len(closed) >= len(model)
     for key in {*model, 0, 1, 19, -1}:
@@ -43,7 +52,7 @@ def test_segments_stay_few_sorted_and_numbered_anew(sizes: list[int], horizon: i
     closed, taken = Closed(), 0
     known: dict[int, list[int]] = {}
     for size in sizes:
-        closed.recent = {taken + i: i for i in range(size)}
+        closed.add(np.arange(taken, taken + size), np.arange(size))
         taken += size
         closed.seal(horizon)
         lengths = [len(segment.keys) for segment in closed.segments]
@@ -58,7 +67,7 @@ def test_segments_stay_few_sorted_and_numbered_anew(sizes: list[int], horizon: i
 def test_segments_grow_geometrically() -> None:
     closed = Closed()
     for key in range(5000):
-        closed.recent[key] = key
+        closed.put(key, key)
         closed.seal(FOREVER)
     lengths = [len(segment.keys) for segment in closed.segments]
     assert sum(lengths) == 5000
@@ -67,7 +76,8 @@ def test_segments_grow_geometrically() -> None:
 
 
 def test_sealing_nothing_changes_nothing() -> None:
-    closed = Closed(recent={7: 1})
+    closed = Closed()
+    closed.put(7, 1)
     closed.seal(FOREVER)
     before = closed.segments[0]
     closed.seal(FOREVER)
@@ -80,7 +90,7 @@ def test_the_newest_half_of_the_horizon_is_always_remembered() -> None:
     horizon, step = 1000, 7
     closed, taken = Closed(), 0
     for _ in range(1500):
-        closed.recent = {taken + i: i for i in range(step)}
+        closed.add(np.arange(taken, taken + step), np.arange(step))
         taken += step
         closed.seal(horizon)
         oldest_due = max(0, taken - horizon // 2)

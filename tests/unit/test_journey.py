@@ -65,7 +65,8 @@ def test_a_range_of_closed_keys_is_what_a_search_one_by_one_finds(
 ) -> None:
     closed = Closed()
     for number, batch in enumerate(batches):
-        closed.recent.update((key, number * 100 + key) for key in batch)
+        for key in batch:
+            closed.put(key, number * 100 + key)
         if number % 2 == 0:
             closed.seal(10_000)
     found = [(key, place) for key in range(61) if first <= key < end and (place := closed.find(key)) is not None]

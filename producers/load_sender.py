@@ -129,7 +129,8 @@ class LoadSender:
             await sender.send_closed(_in_order(ahead), self._window, stop)
             return
         start_us = None
-        while (ready := ahead.next()) is not None and not stop.is_set():
+        while (parts := ahead.together()) and not stop.is_set():
+            ready = Slice.joined(parts)
             if start_us is None:
                 start_us = self._clock.wall_us() + LEAD_US - int(ready.due_us[0])
             await sender.send_open(ready.drafts, start_us + ready.due_us, ahead.wait_until, stop)

@@ -5,7 +5,7 @@ is ahead is bounded.
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -43,6 +43,9 @@ AHEAD_MAX = 100_000
 #: Drafting begins only if nothing is due for so long.
 FREE_US = 4_000
 
+#: Slices that follow each other within so long are sent as one, of so many documents at most.
+TOGETHER_US, TOGETHER_MAX = 1_000, 10_000
+
 #: Before the first document is due: as long as for any open load.
 LEAD_US = 200_000
 
@@ -52,6 +55,13 @@ class Slice(NamedTuple):
 
     due_us: Int64s
     drafts: Drafts
+
+    @classmethod
+    def joined(cls, parts: Sequence["Slice"]) -> "Slice":
+        """Return slices that follow each other as one."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(np.concatenate([part.due_us for part in parts]), Drafts.joined([part.drafts for part in parts]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +206,24 @@ class Ahead(Generic[T]):
         first = self._ready.popleft()
         self._documents -= len(first.due_us)
         return first
+
+    def together(self) -> list[T]:
+        """Take the next slice and those that are ready and begin where it ends: they are due as one.
+
+        What many senders wrote in one moment is stamped in one moment again; slice after slice, the last of them would
+        seem milliseconds late.
+        """
+        first = self.next()
+        taken: list[T] = [] if first is None else [first]
+        documents = 0 if first is None else len(first.due_us)
+        while taken and self._ready and documents < TOGETHER_MAX:
+            if self._ready[0].due_us[0] > taken[-1].due_us[-1] + TOGETHER_US:
+                break
+            following = self.next()
+            assert following is not None
+            taken.append(following)
+            documents += len(following.due_us)
+        return taken
 
     async def wait_until(self, due_us: int) -> None:
         """Wait for a moment, or do something useful and return early, to be called again."""

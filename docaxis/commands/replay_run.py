@@ -88,13 +88,17 @@ async def run_replay(
     started_us = time.time_ns() // 1000
     progress(f"Replaying {extent.documents:,} documents to {extent.deliveries:,} recipients ({plan.run}) ...")
     async with Axis(settings, folder / "logs") as axis:
-        conductor = Conductor(settings, axis, plan.run, fleets=1, stalled_s=STALLED_S + longest_gap_s)
+        apart = not (plan.as_recorded or plan.closed)
+        conductor = Conductor(settings, axis, plan.run, fleets=1 + apart, stalled_s=STALLED_S + longest_gap_s)
         processors = [RoleCommand("stream", ["stream", "--snapshot-interval", "1", *registry])]
         sending = ["fleet", "--run", plan.run, "--replay", str(folder / "replay.json"), *registry]
-        if plan.as_recorded:
-            sending.append("--no-receive")
-        else:
+        if not plan.as_recorded:
             processors.insert(0, RoleCommand("hub", ["hub", *registry]))
+        if plan.as_recorded or not plan.closed:
+            sending.append("--no-receive")
+        if apart:
+            # A receiver at work would hold back documents that are due in the same process, by up to 20 ms.
+            processors.append(RoleCommand("receivers", ["fleet", "--run", plan.run, *registry]))
         fleet = RoleCommand("fleet", sending)
         total = extent.documents + extent.deliveries
         conducted = await conductor.conduct(processors, [fleet], teller(total, language))

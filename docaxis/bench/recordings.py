@@ -1,21 +1,17 @@
-"""Recording, importing, replaying: how fast, in how much memory, and how exactly recorded times are kept."""
+"""Recording, importing, looking into what was recorded: how fast, and in how much memory."""
 
 import asyncio
 import random
-import re
 import shutil
-import sys
 import time
 from pathlib import Path
 
-import orjson
-
+from docaxis.bench.command import docaxis
 from docaxis.bench.generated import generate
 from docaxis.bench.prepared import prepared
 from docaxis.bench.session import Session
 from docaxis.bench.table import Row, Target
 from docaxis.domain.agency import Registry
-from docaxis.domain.errors import InfrastructureError
 from docaxis.kafka.client import client_kwargs
 from docaxis.kafka.topics import Topics
 from docaxis.recording.import_map import load_map
@@ -23,21 +19,19 @@ from docaxis.recording.importer import import_file
 from docaxis.recording.recorder import Recorder, Selection
 from docaxis.recording.writer import RecordingWriter
 
-RECORD_PER_CPU_S, IMPORT_S, ERROR_MS, KS, MEMORY_MB = 200_000, 2.0, 2.0, 0.01, 1536
+RECORD_PER_CPU_S, IMPORT_S, MEMORY_MB = 200_000, 2.0, 1536
 
-#: The edge list: participants, and how many recorded seconds pass in one.
-PARTICIPANTS, EDGE_SPEED = 800, 10_000
+#: Participants of the edge list.
+PARTICIPANTS = 800
 
 
 async def measure(session: Session) -> list[Row]:
-    """Record the prepared topics; import and replay an edge list; look into a large recording."""
+    """Record the prepared topics; import an edge list; look into a large recording."""
     folder = session.folder / "recordings"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
-        rows = [await _record(session, folder), _import(session, folder)]
-        rows += await _replay(session, folder)
-        return [*rows, await _look_into(session, folder)]
+        return [await _record(session, folder), _import(session, folder), await _look_into(session, folder)]
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -69,40 +63,25 @@ def write_edges(path: Path, rows: int, participants: int, seed: int = 1) -> None
             file.write(f"{sender} {recipient} {at}\n")
 
 
-def _import(session: Session, folder: Path) -> Row:
-    count = session.volume.edge_rows
-    session.tell(f"import: an edge list of {count:,} rows ...")
-    write_edges(folder / "edges.txt", count, PARTICIPANTS)
-    began_s = time.perf_counter()
+def import_edges(folder: Path, rows: int) -> int:
+    """Write an edge list and import it to `edges`; return how many documents the recording holds."""
+    write_edges(folder / "edges.txt", rows, PARTICIPANTS)
     done = import_file(
         folder / "edges.txt", load_map("edge-list"), folder / "edges", known=Registry.load(),
         rejects=folder / "rejected", rejects_share_max=0,
     )  # fmt: skip
-    took_s = time.perf_counter() - began_s
     assert done.manifest is not None
-    note = f"{done.manifest.documents:,} rows of {PARTICIPANTS} participants, to a whole recording"
+    return done.manifest.documents
+
+
+def _import(session: Session, folder: Path) -> Row:
+    count = session.volume.edge_rows
+    session.tell(f"import: an edge list of {count:,} rows ...")
+    began_s = time.perf_counter()
+    documents = import_edges(folder, count)
+    took_s = time.perf_counter() - began_s
+    note = f"{documents:,} rows of {PARTICIPANTS} participants, written and imported to a whole recording"
     return Row("import", took_s, "s", None, Target(IMPORT_S, at_most=True, of_ratio=False), note)
-
-
-async def _replay(session: Session, folder: Path) -> list[Row]:
-    session.tell(f"replay: the edge list at speed {EDGE_SPEED:,} ...")
-    prefix = "bench-replay"
-    servers = str(session.settings.kafka.bootstrap_servers)
-    arguments = ["replay", str(folder / "edges"), "--speed", str(EDGE_SPEED), "--bootstrap-servers", servers]
-    _, said = await _docaxis(folder, *arguments, "--prefix", prefix)
-    await session.drop_topics(prefix)
-    result = orjson.loads((folder / "runs" / "latest" / "result.json").read_bytes())
-    fidelity = result["fidelity"]
-    if not fidelity["complete"]:
-        raise InfrastructureError(f"the replay was not complete: {said[-500:]}", next_step="read the logs")
-    error_ms = fidelity["send_error_seconds"]["p99"] * 1000
-    rate = fidelity["documents_sent"] / result["wall_seconds"]
-    note = f"p99 of sent − intended, {fidelity['documents_sent']:,} documents, {rate:,.0f}/s on average"
-    note_ks = f"{fidelity['gaps_compared']:,} gaps of 10 ms and more; every row delivered once, ties in order"
-    return [
-        Row("replay_error", error_ms, "ms", None, Target(ERROR_MS, at_most=True, of_ratio=False), note),
-        Row("replay_ks", fidelity["ks_pooled"], "", None, Target(KS, at_most=True, of_ratio=False), note_ks),
-    ]
 
 
 async def _look_into(session: Session, folder: Path) -> Row:
@@ -112,33 +91,11 @@ async def _look_into(session: Session, folder: Path) -> Row:
     large = str(folder / "large")
     began_s = time.perf_counter()
     peaks = [
-        (await _docaxis(folder, "inspect", large))[0],
-        (await _docaxis(folder, "inspect", large, "--where", "sender = 'G22' AND size > 1e6"))[0],
-        (await _docaxis(folder, "replay", large, "--duration", "1h", "--dry-run"))[0],
+        (await docaxis(folder, "inspect", large))[0],
+        (await docaxis(folder, "inspect", large, "--where", "sender = 'G22' AND size > 1e6"))[0],
+        (await docaxis(folder, "replay", large, "--duration", "1h", "--dry-run"))[0],
     ]
     took_s = time.perf_counter() - began_s
     note = f"inspect {peaks[0]:,.0f}, filtered {peaks[1]:,.0f}, dry run {peaks[2]:,.0f} MiB; {took_s:,.0f} s in all"
     target = Target(MEMORY_MB, at_most=True, of_ratio=False)
     return Row("recording_memory", max(peaks), "MiB", None, target, f"{count:,} rows: {note}")
-
-
-async def _docaxis(folder: Path, *arguments: str) -> tuple[float, str]:
-    """Run a command; return the most memory it had resident, in MiB, and what it said."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", _MEASURED, *arguments, cwd=folder,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    said = (await process.communicate())[0].decode()
-    peak = re.search(r"peak_kib (\d+)", said)
-    if process.returncode or peak is None:
-        raise InfrastructureError(f"docaxis {' '.join(arguments)} failed: {said[-500:]}", next_step="see above")
-    return int(peak[1]) / 1024, said
-
-
-_MEASURED = """
-import resource, sys
-from docaxis.cli import main
-code = main(sys.argv[1:])
-print("peak_kib", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-sys.exit(code)
-"""

@@ -28,7 +28,8 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     Benchmark("hub", ("hub",)),
     Benchmark("codec", ("codec",)),
     Benchmark("schedule", ("schedule_error",)),
-    Benchmark("recordings", ("record", "import", "replay_error", "replay_ks", "recording_memory")),
+    Benchmark("replays", ("replay_error", "replay_ks", "replay_history", "replay_history_error")),
+    Benchmark("recordings", ("record", "import", "recording_memory")),
     Benchmark("scrapes", ("scrapes", "series")),
 )
 

@@ -40,6 +40,7 @@ class Volume:
     codec_records: int = 20_000
     scrapes: int = 100
     edge_rows: int = 80_000
+    replay_seconds: int = 60
     generated_rows: int = 100_000_000
 
 
@@ -55,6 +56,7 @@ QUICK = Volume(
     codec_records=2_000,
     scrapes=10,
     edge_rows=2_000,
+    replay_seconds=5,
     generated_rows=200_000,
 )
 

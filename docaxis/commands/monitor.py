@@ -13,9 +13,10 @@ import typer
 from docaxis.commands.axis import Axis
 from docaxis.commands.hub import RegistryFile
 from docaxis.commands.options import BootstrapServers, SettingsFile, TopicPrefix, new_app, progress, settings_from
-from docaxis.commands.page_options import AllowHost, Listen, TokenFile, live_settings
+from docaxis.commands.page_options import AllowHost, Listen, ObjectivesFile, TokenFile, live_settings
 from docaxis.commands.role import Owned, watch_parent
 from docaxis.domain.agency import Registry
+from docaxis.domain.errors import UsageError
 from docaxis.kafka.broker import reachable_kafka
 from docaxis.kafka.client import client_kwargs
 from docaxis.kafka.topics import Topics, ensure_topics, plan_topics
@@ -43,12 +44,22 @@ def monitor(
     listen: Listen = "127.0.0.1",
     allow_host: AllowHost = None,
     token_file: TokenFile = None,
+    objectives: ObjectivesFile = None,
+    group: Annotated[
+        list[str] | None,
+        typer.Option("--group", help="Consumer group of another program (a hub that is not ours) whose lag is told."),
+    ] = None,
     owned: Owned = False,
     settings_file: SettingsFile = None,
 ) -> None:
     """Count, time and audit what the topics carry, whoever writes it, and show it on a page."""
     settings = settings_from(settings_file, {"kafka.bootstrap_servers": bootstrap_servers, "topics.prefix": prefix})
-    page = live_settings(listen, page_port, allow_host, token_file, late_after)
+    page = live_settings(listen, page_port, allow_host, token_file, late_after, objectives, group)
+    if Topics(settings.topics.prefix).streams_group in page.groups:
+        raise UsageError(
+            "the stream workers tell their lag themselves: told twice, it would be summed",
+            next_step="leave their group out of --group",
+        )
     agencies = Registry.load(registry)
     settings = settings.model_copy(update={"kafka": reachable_kafka(settings)})
     asyncio.run(_monitor(settings, agencies, registry, workers, page, owned))

@@ -46,7 +46,7 @@ from docaxis.kafka.topics import Topics, ensure_topics, plan_topics
 from docaxis.settings import Settings
 from docaxis.workload.file import LoadedWorkload, load_workload, workload_of
 from monitor.generator_check import check_generator
-from monitor.live.page import LivePage
+from monitor.live.page import LivePage, LiveSettings
 from monitor.load_figures import LoadFigures
 from monitor.load_result import (
     Injected,
@@ -63,6 +63,7 @@ from monitor.report import REPORT, write_report
 from monitor.result import result_of, write_result
 from monitor.run_folder import load_run
 from monitor.series import with_outstanding
+from monitor.service_objectives import ServiceObjectives
 from monitor.verdict import Verdict, ledger_totals
 from monitor.words import Language
 
@@ -252,7 +253,8 @@ async def run_load_test(
             watch.why_abort,
         )
         cluster = (client_kwargs(settings.kafka), Topics(settings.topics.prefix), settings.topics.partitions)
-        async with LivePage(*cluster, conductor.feed, test.registry) as page:
+        promises = LiveSettings(objectives=ServiceObjectives.load())
+        async with LivePage(*cluster, conductor.feed, test.registry, promises) as page:
             if not quiet:
                 progress(f"Live page: {page.url}/?run={test.run}")
             with _teller(console, test.run, quiet=quiet) as tell:

@@ -71,7 +71,7 @@ def stream(
         client_kwargs(kafka),
         Topics(settings.topics.prefix),
         settings.topics.partitions,
-        f"{settings.topics.prefix}-streams",
+        Topics(settings.topics.prefix).streams_group,
         meter=only is not Processor.LEDGER,
         ledger=only is not Processor.METER,
         bounds=StateBounds(ledger=LedgerBounds(late_after_us=int(late_after * 1e6))),

@@ -14,7 +14,7 @@ from docaxis.commands.axis import Axis
 from docaxis.commands.fleet import RATE_MAX, RATE_MIN, LifeCycle, PollInterval, Seed
 from docaxis.commands.hub import RegistryFile
 from docaxis.commands.options import BootstrapServers, SettingsFile, TopicPrefix, new_app, progress, settings_from
-from docaxis.commands.page_options import AllowHost, Listen, PagePort, TokenFile, live_settings
+from docaxis.commands.page_options import AllowHost, Listen, ObjectivesFile, PagePort, TokenFile, live_settings
 from docaxis.commands.role import PORT_MAX
 from docaxis.domain.agency import Registry
 from docaxis.kafka.broker import EmbeddedBroker, broker_status
@@ -48,6 +48,7 @@ def up(
     listen: Listen = "127.0.0.1",
     allow_host: AllowHost = None,
     token_file: TokenFile = None,
+    objectives: ObjectivesFile = None,
     settings_file: SettingsFile = None,
 ) -> None:
     """Start everything and keep it running; Ctrl-C ends it in order."""
@@ -57,7 +58,7 @@ def up(
     fleet = ["fleet", "--run", run, "--rate", str(rate), "--seed", str(seed), "--poll-interval", str(poll_interval)]
     fleet += ["--life-cycle"] if life_cycle else []
     roles = [["hub", *shared], ["stream", "--snapshot-interval", "1", *shared], [*fleet, *shared]]
-    page = live_settings(listen, page_port, allow_host, token_file)
+    page = live_settings(listen, page_port, allow_host, token_file, objectives=objectives)
     agencies = Registry.load(registry)
     if metrics_port:
         roles = [[*role, "--metrics-port", str(metrics_port + number)] for number, role in enumerate(roles)]

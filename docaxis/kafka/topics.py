@@ -57,6 +57,11 @@ class Topics:
         return tuple(f"{self.prefix}.{short}" for short in EVENTS)
 
     @property
+    def streams_group(self) -> str:
+        """The consumer group of the stream workers."""
+        return f"{self.prefix}-streams"
+
+    @property
     def compacted(self) -> tuple[str, ...]:
         """The three topics of state."""
         return tuple(f"{self.prefix}.{short}" for short in COMPACTED)

@@ -23,8 +23,10 @@ from docaxis.domain.errors import InfrastructureError
 from docaxis.kafka.topics import Topics
 from monitor.exposition import Exposition
 from monitor.feed import Feed
+from monitor.group_lag import GroupLag
 from monitor.live.agencies import AgencyRows
 from monitor.live.board import Board
+from monitor.live.budgets import Budgets
 from monitor.live.extras import Extras
 from monitor.live.live_metrics import LiveMetrics
 from monitor.live.refused import RecentRefusals
@@ -33,6 +35,7 @@ from monitor.live.steering import Steering
 from monitor.live.workers import Workers
 from monitor.metrics import Metrics
 from monitor.process_metrics import ProcessMetrics
+from monitor.service_objectives import ServiceObjectives
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +51,8 @@ class LiveSettings:
     token: str = ""  # without one there are no controls
     allowed_hosts: tuple[str, ...] = ()
     late_after_s: float = 60.0
+    objectives: ServiceObjectives | None = None  # without them none are shown
+    groups: tuple[str, ...] = ()  # consumer groups of other programs, whose lag is exported
 
 
 class LivePage:
@@ -66,7 +71,13 @@ class LivePage:
     ) -> None:
         self._settings = settings or LiveSettings()
         clock = clock or SystemClock()
-        self._steering = Steering(client, topics, clock, steerable=bool(self._settings.token))
+        objectives = self._settings.objectives
+        self._budgets = Budgets(objectives) if objectives is not None else None
+        steerable = bool(self._settings.token)
+        self._steering = Steering(client, topics, clock, steerable=steerable, budgets=self._budgets)
+        self._streams = topics.streams_group
+        self._clock = clock
+        self._lag = GroupLag(client, topics.prefix, clock, self._settings.groups, [self._streams])
         extras = extras or self._steering
         self._workers = Workers(feed.readings, partitions)
         self._refusals = RecentRefusals(client, topics, partitions)
@@ -74,7 +85,7 @@ class LivePage:
         late_us = int(self._settings.late_after_s * 1e6)
         self.board = Board(feed.readings, self._refusals, self._workers, rows, extras, clock, late_us)
         own = LiveMetrics(self.board.viewers, lambda: self.board.tick_us, lambda: feed.unreadable)
-        metrics = Metrics([own, ProcessMetrics("monitor", feed.readings.runs)], clock)
+        metrics = Metrics([own, self._lag, ProcessMetrics("monitor", feed.readings.runs)], clock)
         self._exposition = Exposition(metrics, lambda: True, lambda: None, clock=clock)
         self._server = PageServer(
             self.board,
@@ -117,6 +128,7 @@ class LivePage:
             self._refusals.follow(self._stop),
             self._workers.look(self._stop),
             self._follow_plans(),
+            self._follow_groups(),
         ):
             self._stack.push_async_callback(_end, asyncio.ensure_future(work))
         return self
@@ -131,12 +143,19 @@ class LivePage:
         if self._server.extras is self._steering:
             await self._steering.follow(self._stop)
 
+    async def _follow_groups(self) -> None:
+        if self._budgets is not None or self._settings.groups:
+            await self._lag.follow(self._stop)
+
     async def _tick(self) -> None:
         await self._feed.caught_up.wait()  # else what was there before would look as if it all happened now
         loop = asyncio.get_running_loop()
         due_s = loop.time()
         while not self._stop.is_set():
             try:
+                if self._budgets is not None:
+                    lag_s = self._lag.groups[self._streams].seconds()
+                    self._budgets.tell_lag(lag_s, TICK_S, self._clock.wall_us())
                 self.board.tick()
             except (ValueError, ArithmeticError, LookupError):  # a reading of another's making: say so, and go on
                 log.exception("the page could not be renewed")

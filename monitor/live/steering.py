@@ -1,8 +1,9 @@
 """The running load test on the page: its phases as its plan has them now, and controls that say what `docaxis control`
-says. Both stand on the control topic, so any page on the cluster shows them, whoever conducts the run."""
+says. Both stand on the control topic, so any page on the cluster shows them, whoever conducts the run. And the service
+objectives, where the command that serves the page has any."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from aiokafka import AIOKafkaProducer
@@ -13,7 +14,9 @@ from docaxis.domain.control import Command, Verb
 from docaxis.domain.plan import NEVER_US, Plan, PlannedPhase
 from docaxis.kafka.control import ControlFeed, say
 from docaxis.kafka.topics import Topics
+from monitor.live.budgets import Budgets
 from monitor.live.extras import Extras
+from monitor.reading import Readings
 
 #: What a rate may be multiplied by from the page, in percent; 0 would be a pause that does not say so.
 PERCENT_MIN, PERCENT_MAX = 1, 1000
@@ -29,16 +32,35 @@ _LABELS = {
 class Steering(Extras):
     """Follows the plans of all runs; says commands where that is allowed."""
 
-    def __init__(self, client: Mapping[str, Any], topics: Topics, clock: Clock, *, steerable: bool) -> None:
+    def __init__(
+        self,
+        client: Mapping[str, Any],
+        topics: Topics,
+        clock: Clock,
+        *,
+        steerable: bool,
+        budgets: Budgets | None = None,
+    ) -> None:
         self._client = client
         self._topics = topics
         self._clock = clock
         self._steerable = steerable
+        self._budgets = budgets
         self.feed = ControlFeed(client, topics)
 
     async def follow(self, stop: asyncio.Event) -> None:
         """Follow the control topic until told to stop."""
         await self.feed.follow(stop)
+
+    def objectives(self, readings: Readings, run: str, now_us: int) -> Sequence[Mapping[str, Any]]:
+        """Return what the service objectives come to in a run; latencies of a closed loop are not judged."""
+        if self._budgets is None:
+            return ()
+        plan = self.feed.plans.get(run)
+        shown = self._budgets.of(readings, run, now_us)
+        if plan is not None and any(phase.closed for phase in plan.phases):
+            return [one for one in shown if one["threshold_s"] is None]
+        return shown
 
     def workload(self, run: str) -> Mapping[str, Any] | None:
         """Return the phases of a load test while it goes on; other runs have no plan."""

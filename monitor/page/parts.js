@@ -37,6 +37,7 @@ export function drawObjectives(model) {
   const box = $("objectives");
   box.hidden = !model.objectives.length;
   if (box.hidden) return;
+  const days = model.objectives[0].period_days;
   const heads = [[say("objective")], [say("target"), "number"], [say("achieved"), "number"], [say("budget_left")]];
   const rows = model.objectives.map((one) => {
     const left = el("span", { className: `bar bar-${one.state}` }, el("i", {}));
@@ -44,7 +45,7 @@ export function drawObjectives(model) {
     return el(
       "tr",
       { className: one.state === "good" ? "" : `row-${one.state}` },
-      el("th", { scope: "row" }, one[`title_${language}`]),
+      el("th", { scope: "row" }, one[`title_${language}`], counted(one, language)),
       el("td", { className: "number" }, percent(one.target, language)),
       el("td", { className: "number" }, percent(one.achieved, language)),
       el("td", {}, percent(one.budget_left, language), left),
@@ -53,7 +54,17 @@ export function drawObjectives(model) {
   box.replaceChildren(
     el("div", { className: "card-head" }, el("h2", {}, say("objectives"))),
     el("table", {}, tableHead(heads), el("tbody", {}, ...rows)),
+    ...(days ? [el("small", {}, say("budget_period", { days: count(days, language) }))] : []),
   );
+}
+
+/** What the share is of, and how fast the budget is spent where that is too fast. */
+function counted(one, language) {
+  if (one.total === undefined) return "";
+  const figures = { bad: count(one.bad, language), total: count(one.total, language) };
+  const parts = [say(one.unit === "seconds" ? "bad_of_seconds" : "bad_of", figures)];
+  if (one.burn_rate > 1) parts.push(say("burns", { rate: count(Math.round(one.burn_rate), language) }));
+  return el("small", {}, parts.join("; "));
 }
 
 const ARRIVALS = ["scheduled", "acked", "in_flight", "dropped", "failed", "unknown"];

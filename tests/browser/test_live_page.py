@@ -2,50 +2,20 @@
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Page, expect
 
 from monitor.live.extras import Extras
-from tests.support.live import RUN, Axis, busy_axis, chromium, served
+from tests.support.browser import browser, opened
+from tests.support.live import RUN, Axis, Promised, busy_axis, served
 
 pytestmark = pytest.mark.slow
 
 WITHIN_MS = 60_000
-
-
-@asynccontextmanager
-async def browser() -> AsyncIterator[Browser]:
-    """Give Debian's Chromium, driven from here."""
-    path = chromium()
-    async with async_playwright() as driver:
-        one = await driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield one
-        await one.close()
-
-
-@asynccontextmanager
-async def opened(url: str, one: Browser, query: str = "lang=en", **context: Any) -> AsyncIterator[Page]:
-    """Open the page; at its end the console must have been silent."""
-    holder = await one.new_context(**({"viewport": {"width": 1500, "height": 950}} | context))
-    page = await holder.new_page()
-    page.set_default_timeout(WITHIN_MS)
-    said: list[str] = []
-    page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
-    page.on("pageerror", lambda error: said.append(f"error: {error}"))
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    await page.goto(f"{url}/?{query}")
-    await expect(page.locator("#link")).to_have_class("link link-live", timeout=WITHIN_MS)
-    yield page
-    await holder.close()
-    assert said == []
-    assert [address for address in asked if not address.startswith((url, "data:", "blob:"))] == []
 
 
 async def violations(page: Page) -> list[str]:
@@ -71,7 +41,7 @@ SIZES = {"wide": {"width": 1500, "height": 950}, "narrow": {"width": 390, "heigh
     ],
 )
 async def test_everybody_can_read_it(size: str, scheme: str, language: str, levels: str, tmp_path: Path) -> None:
-    axis = busy_axis(late_after_s=15)
+    axis = busy_axis(late_after_s=15, extras=Promised())
     async with (
         served(axis) as url,
         browser() as one,
@@ -81,6 +51,11 @@ async def test_everybody_can_read_it(size: str, scheme: str, language: str, leve
         await expect(page.locator("html")).to_have_attribute("lang", language)
         await expect(page.locator("#health strong")).to_have_text(re.compile(levels))
         await expect(page.locator("#agencies tbody tr").first).to_be_visible()
+        promises = page.locator("#objectives tbody tr")
+        await expect(promises).to_have_count(5)
+        title = "Deliveries are in time" if language == "en" else "Văn bản đến đúng hạn"
+        await expect(promises.nth(1)).to_contain_text(title)
+        await expect(promises.nth(1)).to_contain_text(re.compile(r"100\s%"))
         await page.screenshot(path=tmp_path / "page.png", full_page=True)
         assert await violations(page) == []
         await page.get_by_role("button", name="Which?" if language == "en" else "Xem").first.click()

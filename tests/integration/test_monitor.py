@@ -7,16 +7,28 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import jsonschema
 import pytest
-from aiokafka import AIOKafkaProducer
+import yaml
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from playwright.async_api import expect
 
 from docaxis.commands.axis import Axis
 from docaxis.kafka.client import client_kwargs
 from docaxis.kafka.topics import Topics
 from docaxis.settings import KafkaSettings, Settings, TopicSettings
+from monitor.feed import Feed
 from tests.conftest import settings_at
+from tests.support.browser import browser, opened
 
 WITHIN_S = 120.0
+
+#: The published document alone says what an event looks like.
+ASYNCAPI = yaml.safe_load((Path(__file__).parents[2] / "deploy" / "asyncapi.yaml").read_text(encoding="utf-8"))
+SCHEMAS = {name.lower(): schema for name, schema in ASYNCAPI["components"]["schemas"].items()}
+
+#: The consumer group of a hub that is not ours.
+THEIR_HUB = "their-hub"
 
 
 class Elsewhere:
@@ -29,7 +41,9 @@ class Elsewhere:
         self.now_us = time.time_ns() // 1000
 
     async def _write(self, topic: str, key: str, event: dict[str, Any]) -> Any:
-        value = json.dumps({"version": 1, "run": self.run} | event).encode()
+        event = {"version": 1, "run": self.run} | event
+        jsonschema.validate(event, SCHEMAS[event["kind"]])
+        value = json.dumps(event).encode()
         return await self.producer.send_and_wait(f"{self.prefix}.{topic}", value, key=key.encode())
 
     async def send(self, document: str, sender: str, recipients: list[str], age_s: float = 1) -> dict[str, Any]:
@@ -96,6 +110,74 @@ async def ask(session: aiohttp.ClientSession, url: str, **query: str) -> dict[st
         return found
 
 
+async def lag_of_their_hub(settings: Settings) -> int:
+    """Let their hub have read all that was sent but one record, and everything in `delivered` but what no reader sees.
+
+    Returns the partition of `sent` with the unread record.
+    """
+    prefix = settings.topics.prefix
+    writer = AIOKafkaProducer(**client_kwargs(settings.kafka), transactional_id=f"{prefix}-theirs")
+    await writer.start()
+    async with writer.transaction():
+        marked = await writer.send_and_wait(f"{prefix}.delivered", b"no event either", partition=0)
+    await writer.stop()
+    tps = [TopicPartition(f"{prefix}.sent", number) for number in range(settings.topics.partitions)]
+    hub = AIOKafkaConsumer(**client_kwargs(settings.kafka), group_id=THEIR_HUB, enable_auto_commit=False)
+    await hub.start()
+    try:
+        hub.assign([*tps, TopicPartition(f"{prefix}.delivered", 0)])
+        ends = await hub.end_offsets(tps)
+        behind = next(tp for tp in tps if ends[tp])
+        read = ends | {behind: ends[behind] - 1, TopicPartition(f"{prefix}.delivered", 0): marked.offset + 1}
+        await hub.commit(read)
+    finally:
+        await hub.stop()
+    return int(behind.partition)
+
+
+async def exported(session: aiohttp.ClientSession, url: str) -> dict[str, float]:
+    """Return the series that the monitor exports."""
+    async with session.get(f"{url}/metrics") as answer:
+        lines = [line for line in (await answer.text()).splitlines() if line and not line.startswith("#")]
+    return {series: float(value) for series, _, value in (line.rpartition(" ") for line in lines)}
+
+
+async def until_exported(session: aiohttp.ClientSession, url: str, series: str) -> dict[str, float]:
+    """Wait until the monitor exports a series; return all."""
+    found: dict[str, float] = {}
+    deadline_s = time.monotonic() + WITHIN_S
+    while time.monotonic() < deadline_s:
+        found = await exported(session, url)
+        if series in found:
+            return found
+        await asyncio.sleep(0.5)
+    raise AssertionError(f"the monitor does not export {series}, but {sorted(found)}")
+
+
+async def worker_of(settings: Settings) -> str:
+    """Return where the stream worker answers, as its readings say."""
+    stop = asyncio.Event()
+    feed = Feed(client_kwargs(settings.kafka), Topics(settings.topics.prefix), settings.topics.partitions)
+    following = asyncio.ensure_future(feed.follow(stop))
+    await asyncio.wait_for(feed.caught_up.wait(), WITHIN_S)
+    stop.set()
+    await following
+    (url,) = set(feed.readings.owners().values())
+    return url
+
+
+async def strangers_in_chromium(url: str) -> None:
+    """See in a real browser that totals are shown, unknown agencies as such, and that the page asks only its server."""
+    async with browser() as one, opened(url, one, "lang=en&run=production") as page:
+        await expect(page.locator("#tiles .tile-value").first).to_have_text("5", timeout=60_000)
+        for code in ("X99", "X12"):
+            await page.locator("#agency-filter").fill(code)
+            await expect(page.locator("#agencies tbody tr")).to_have_count(1)
+            await expect(page.locator("#agencies tbody tr").first).to_contain_text("not in the registry")
+        await expect(page.locator("#objectives tbody tr")).to_have_count(5)
+        await expect(page.locator("#health")).to_have_class("health level-bad", timeout=60_000)
+
+
 @pytest.fixture
 def settings(tmp_path: Path, kafka: KafkaSettings, topic_settings: TopicSettings, topics: Topics) -> Settings:
     plain = settings_at(tmp_path)
@@ -124,7 +206,9 @@ async def test_events_of_another_program_are_shown_and_audited(settings: Setting
             Axis(settings, tmp_path / "logs") as axis,
             aiohttp.ClientSession(read_bufsize=1 << 22) as session,
         ):
-            child = await axis.start("monitor", "monitor", "--page-port", "0", "--late-after", "30")
+            await lag_of_their_hub(settings)
+            options = ("--page-port", "0", "--late-after", "30", "--group", THEIR_HUB)
+            child = await axis.start("monitor", "monitor", *options)
             url = child.url
             state = await until(session, url, "production", documents=5, delivered_once=4, outstanding=3, refused=1)
             assert state["totals"]["deliveries_expected"] == 8
@@ -159,9 +243,25 @@ async def test_events_of_another_program_are_shown_and_audited(settings: Setting
 
             codes = {row[1] for row in (await until(session, url, "production", refused=1))["refused"]["rows"]}
             assert codes == {19, 10}  # theirs, and the record that was no event, refused by our worker
-            async with session.get(f"{url}/metrics") as answer:
-                exported = await answer.text()
-            assert "X99" not in exported
+            objectives = {one["name"]: one for one in state["objectives"]}
+            assert objectives["delivery_latency"]["total"] == 4
+            assert objectives["delivery_latency"]["achieved"] == 1
+            assert objectives["delivery_availability"]["total"] == 4
+
+            def lag(what: str, topic: str, more: str = "") -> str:
+                return f'docaxis_monitor_lag_{what}{{group="{THEIR_HUB}",topic="{topic}"{more}}}'
+
+            found = await until_exported(session, url, lag("records", "sent"))
+            assert found[lag("records", "sent")] == 1
+            assert found[lag("seconds", "sent")] > 0
+            assert found[lag("records", "delivered")] == 0  # what is left there is the marker of a transaction
+            assert found[lag("seconds", "delivered")] == 0
+            assert found[lag("state", "delivered", ',state="caught_up"')] == 1
+            worker = await worker_of(settings)
+            series = "\n".join(await exported(session, url) | await exported(session, worker))
+            assert "X99" not in series
+            assert "X12" not in series
+            await strangers_in_chromium(url)
             async with session.get(f"{url}/healthz") as answer:
                 assert answer.status == 200
     finally:

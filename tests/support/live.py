@@ -1,12 +1,10 @@
 """A live page without a cluster: readings made by folding events, served to a real browser or client."""
 
 import asyncio
-import shutil
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-import pytest
 from aiohttp import web
 
 from docaxis.domain.agency import Registry
@@ -15,12 +13,14 @@ from docaxis.domain.event import Refusal
 from docaxis.kafka.topics import Topics
 from monitor.live.agencies import AgencyRows
 from monitor.live.board import Board
+from monitor.live.budgets import Budgets
 from monitor.live.extras import Extras
 from monitor.live.page import registry_json
 from monitor.live.refused import RecentRefusals
 from monitor.live.server import PageServer
 from monitor.live.workers import Workers
 from monitor.reading import Readings
+from monitor.service_objectives import ServiceObjectives
 from streams.answers import Answers
 from streams.journey import Journeys, assemble
 from streams.state import Duties, PartitionState, StateBounds
@@ -40,6 +40,17 @@ class Journal(Journeys):
     async def look_up(self, run: str, document_id: str, partition: int) -> dict[str, Any] | None:
         found = [(one, 0, place) for place, one in enumerate(self._events_at_hand) if one.document_id == document_id]
         return assemble(run, document_id, [], found) | {"complete": True, "records_read": len(self._events_at_hand)}
+
+
+class Promised(Extras):
+    """The service objectives that come with docaxis, as `docaxis monitor` shows them."""
+
+    def __init__(self) -> None:
+        self.budgets = Budgets(ServiceObjectives.load())
+
+    def objectives(self, readings: Readings, run: str, now_us: int) -> Sequence[Mapping[str, Any]]:
+        self.budgets.tell_lag(0.5, 1.0, now_us)
+        return self.budgets.of(readings, run, now_us)
 
 
 class Axis:
@@ -147,11 +158,3 @@ async def served(axis: Axis, **server: Any) -> AsyncIterator[str]:
         passing.cancel()
         for runner in runners:
             await runner.cleanup()
-
-
-def chromium() -> str:
-    """Return the browser's path; skip the test, saying so, where there is none."""
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if found is None:
-        pytest.skip("no Chromium here: install the package chromium to test the live page in a browser")
-    return found

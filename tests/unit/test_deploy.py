@@ -112,6 +112,7 @@ def test_kubernetes_own_kinds_follow_the_api_schemas(manifests: list[Manifest]) 
         "Deployment",
         "PodDisruptionBudget",
         "NetworkPolicy",
+        "Service",
     }
     for one in own:
         kubernetes_validate.validate(one, KUBERNETES, strict=True)
@@ -123,7 +124,7 @@ def test_kubernetes_own_kinds_follow_the_api_schemas(manifests: list[Manifest]) 
 @every_overlay
 def test_every_role_is_guarded(manifests: list[Manifest]) -> None:
     roles = dict(pods(manifests))
-    assert set(roles) == {"hub", "stream", "fleet", "canary"}
+    assert set(roles) == {"hub", "stream", "fleet", "canary", "monitor"}
     for name, pod in roles.items():
         (container,) = pod["spec"]["containers"]
         probes = {probe: container[f"{probe}Probe"]["httpGet"] for probe in ("startup", "liveness", "readiness")}
@@ -165,6 +166,12 @@ def test_topics_scaling_and_settings_agree(manifests: list[Manifest]) -> None:
             assert f'group="{settings.topics.prefix}-' in query
 
 
+def _chosen(manifests: list[Manifest], selector: Manifest) -> set[str]:
+    """Return the roles whose pods a selector chooses."""
+    wanted = selector["matchLabels"].items()
+    return {name for name, pod in pods(manifests) if wanted <= pod["metadata"]["labels"].items()}
+
+
 @every_overlay
 def test_monitoring_and_network_name_what_there_is(manifests: list[Manifest]) -> None:
     (monitor,) = _of_kind(manifests, "PodMonitor")
@@ -175,11 +182,17 @@ def test_monitoring_and_network_name_what_there_is(manifests: list[Manifest]) ->
     assert {pod["metadata"]["labels"][job] for _, pod in pods(manifests)} == {"docaxis"}
     (rules,) = _of_kind(manifests, "PrometheusRule")
     assert rules["spec"]["groups"] == rule_groups(ServiceObjectives.load())
-    (policy,) = _of_kind(manifests, "NetworkPolicy")
-    assert all(
-        policy["spec"]["podSelector"]["matchLabels"].items() <= pod["metadata"]["labels"].items()
-        for _, pod in pods(manifests)
-    )
+    policies = {one["metadata"]["name"]: one["spec"] for one in _of_kind(manifests, "NetworkPolicy")}
+    assert _chosen(manifests, policies.pop("docaxis-roles")["podSelector"]) == set(dict(pods(manifests)))
+    # The page asks the stream workers, and nobody else asks anybody: both ends allow the same.
+    (asks,), (answers,) = policies["docaxis-monitor"]["egress"], policies["docaxis-stream"]["ingress"]
+    assert asks["ports"] == answers["ports"] == [{"port": "metrics"}]
+    for name, peers in (("docaxis-monitor", answers["from"]), ("docaxis-stream", asks["to"])):
+        wanted = _chosen(manifests, policies[name]["podSelector"])
+        assert wanted == {name.removeprefix("docaxis-")} == _chosen(manifests, peers[0]["podSelector"])
+    (service,) = _of_kind(manifests, "Service")
+    assert _chosen(manifests, {"matchLabels": service["spec"]["selector"]}) == {"monitor"}
+    assert [port["targetPort"] for port in service["spec"]["ports"]] == ["metrics"]
     dashboards = [one for one in _of_kind(manifests, "ConfigMap") if "grafana_dashboard" in one["metadata"]["labels"]]
     assert {name for one in dashboards for name in one["data"]} == {
         path.name for path in (DEPLOY / "grafana" / "dashboards").glob("*.json")

@@ -51,6 +51,7 @@ class RunBoard:
         self.slowest_us: dict[int, int] = {}
         self.ticks = 0
         self.moved_us = 0
+        self.answered_us = 0
         self._mark: tuple[int, ...] = ()
 
     def note(self, now: Moment) -> None:
@@ -58,9 +59,15 @@ class RunBoard:
         self.moments.append(now)
         counted = (("sent", "documents"), ("delivered", "deliveries"), ("status", "receipts"), ("refused", "refusals"))
         mark = tuple(now.count(*what) for what in counted)
+        if mark[1:] != self._mark[1:] or not self.moved_us:
+            self.answered_us = now.at_us
         if mark != self._mark or not self.moved_us:
             self._mark, self.moved_us = mark, now.at_us
         self.ticks += 1
+
+    def stuck_s(self, now: Moment) -> float:
+        """Return for how long deliveries have waited while none was routed or answered."""
+        return (now.at_us - max(self.answered_us, now.oldest_open_us)) / 1e6 if now.waiting else 0.0
 
     def strayed(self) -> int:
         """Return how many deliveries have been misrouted for a while: topics are read independently of each other, so
@@ -142,7 +149,8 @@ class Board:
         minute_ago = board.before(60)
         urls = self._workers.urls()
         unmoved_s, strayed = (now.at_us - board.moved_us) / 1e6, board.strayed()
-        facts = Facts(now, minute_ago, unmoved_s, len(urls), self._workers.answering, strayed)
+        stuck_s = board.stuck_s(now)
+        facts = Facts(now, minute_ago, unmoved_s, stuck_s, len(urls), self._workers.answering, strayed)
         return {
             "run": run,
             "runs": _choices(runs, now.at_us),

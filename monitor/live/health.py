@@ -24,6 +24,7 @@ class Facts:
     now: Moment
     minute_ago: Moment
     unmoved_s: float  # since a delivery was last answered or routed, or a document sent
+    stuck_s: float  # the same without sending, at most the age of the oldest delivery that waits
     workers: int  # stream workers that own partitions
     workers_answering: int
     strayed: int = 0  # deliveries without a document for a while now: a receipt may be read before its document
@@ -51,9 +52,9 @@ def _rules(facts: Facts) -> "list[tuple[str, str, dict[str, Any]] | None]":
     return [
         # Rule 1 - If no stream worker answers, every figure here is old: say so before anything else.
         ("bad", "blind", {"workers": facts.workers}) if facts.workers and not facts.workers_answering else None,
-        # Rule 2 - If deliveries wait and nothing has moved, the axis stands still.
-        ("bad", "stalled", {"seconds": int(facts.unmoved_s), "waiting": waiting, "where": where})
-        if waiting and facts.unmoved_s >= STALLED_AFTER_S
+        # Rule 2 - If deliveries wait and none is routed or answered, the axis stands still, whatever is sent meanwhile.
+        ("bad", "stalled", {"seconds": int(facts.stuck_s), "waiting": waiting, "where": where})
+        if waiting and facts.stuck_s >= STALLED_AFTER_S
         else None,
         # Rule 3 - If the audit found doubled or strayed deliveries, something is wrong that time will not mend.
         ("bad", "faults", faults) if any(faults.values()) else None,

@@ -57,19 +57,19 @@ CALM = moment()
 @pytest.mark.parametrize(
     ("facts", "level", "key"),
     [
-        (Facts(CALM, CALM, 1, 2, 2), "good", "arriving"),
-        (Facts(CALM, CALM, 100, 2, 2), "quiet", "quiet"),
-        (Facts(CALM, CALM, 1, 2, 0), "bad", "blind"),
-        (Facts(CALM, CALM, 1, 2, 1), "attention", "worker_silent"),
-        (Facts(moment(outstanding=5), CALM, STALLED_AFTER_S, 1, 1), "bad", "stalled"),
-        (Facts(moment(outstanding=5), CALM, STALLED_AFTER_S - 1, 1, 1), "good", "arriving"),
-        (Facts(moment(outstanding=5, late=2), CALM, 1, 1, 1), "attention", "late"),
-        (Facts(moment(duplicated=1), CALM, 1, 1, 1), "bad", "faults"),
-        (Facts(CALM, CALM, 1, 1, 1, strayed=3), "bad", "faults"),
-        (Facts(moment(misrouted=3), CALM, 1, 1, 1), "good", "arriving"),  # perhaps only read before its document
-        (Facts(moment(refusals=4), CALM, 1, 1, 1), "attention", "refusing"),
-        (Facts(moment(failed=4), CALM, 1, 1, 1), "attention", "failing"),
-        (Facts(moment(failed=4), moment(failed=4), 1, 1, 1), "good", "arriving"),
+        (Facts(CALM, CALM, 1, 0, 2, 2), "good", "arriving"),
+        (Facts(CALM, CALM, 100, 0, 2, 2), "quiet", "quiet"),
+        (Facts(CALM, CALM, 1, 0, 2, 0), "bad", "blind"),
+        (Facts(CALM, CALM, 1, 0, 2, 1), "attention", "worker_silent"),
+        (Facts(moment(outstanding=5), CALM, 0, STALLED_AFTER_S, 1, 1), "bad", "stalled"),
+        (Facts(moment(outstanding=5), CALM, STALLED_AFTER_S, STALLED_AFTER_S - 1, 1, 1), "good", "arriving"),
+        (Facts(moment(outstanding=5, late=2), CALM, 1, 0, 1, 1), "attention", "late"),
+        (Facts(moment(duplicated=1), CALM, 1, 0, 1, 1), "bad", "faults"),
+        (Facts(CALM, CALM, 1, 0, 1, 1, strayed=3), "bad", "faults"),
+        (Facts(moment(misrouted=3), CALM, 1, 0, 1, 1), "good", "arriving"),  # perhaps only read before its document
+        (Facts(moment(refusals=4), CALM, 1, 0, 1, 1), "attention", "refusing"),
+        (Facts(moment(failed=4), CALM, 1, 0, 1, 1), "attention", "failing"),
+        (Facts(moment(failed=4), moment(failed=4), 1, 0, 1, 1), "good", "arriving"),
     ],
 )
 def test_the_state_is_the_gravest_rule_that_holds(facts: Facts, level: str, key: str) -> None:
@@ -98,6 +98,25 @@ def test_what_is_open_grows_late_although_no_reading_comes_any_more() -> None:
     assert picture["totals"]["open_late"] == 1
     assert [one["key"] for one in picture["health"]["says"]] == ["stalled", "late"]
     assert picture["health"]["says"][0]["where"] == "hub"
+
+
+def test_a_hub_that_stands_still_is_told_although_documents_keep_coming() -> None:
+    axis = Axis()
+    for number in range(STALLED_AFTER_S + 2):
+        assert axis.board.tick_us == 0 or axis.board._boards[RUN].picture["health"]["level"] != "bad"
+        axis.fold("sent", sent(f"G22.2021.{number:07d}.0", run=RUN, sent_us=axis.clock.wall_us()))
+        axis.tick()
+    axis.tick()
+    (said, *_) = axis.board._boards[RUN].picture["health"]["says"]
+    assert (said["key"], said["where"]) == ("stalled", "hub")
+
+
+def test_a_first_document_after_a_long_quiet_is_no_stall() -> None:
+    axis = Axis()
+    axis.tick(500)
+    axis.fold("sent", sent(run=RUN, sent_us=axis.clock.wall_us()))
+    axis.tick(3)
+    assert axis.board._boards[RUN].picture["health"]["level"] == "good"
 
 
 def test_strangers_have_rows_of_their_own_up_to_a_bound_and_then_one_together() -> None:

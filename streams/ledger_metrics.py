@@ -6,7 +6,7 @@ from operator import attrgetter
 
 import numpy as np
 
-from monitor.agency_labels import AgencyLabels
+from monitor.agency_labels import OTHER, AgencyLabels
 from monitor.catalogue import (
     LEDGER_ANOMALIES,
     LEDGER_DELIVERIES,
@@ -88,9 +88,11 @@ def _owed(ledgers: Iterable[Ledger], named: AgencyLabels) -> Family:
         np.add.at(owed, slots, numbers[: len(slots)])
         for key in _foreign(keys):
             owed[named.slot(codes.name(ledger.names[key][2])) if key in ledger.names else named.other] += 1
-    family, counts = Family(LEDGER_OWED), owed.tolist()
-    for slot, label in named.shown:
+    family, counts, shown = Family(LEDGER_OWED), owed.tolist(), named.shown
+    for slot, label in shown:
         family.add(counts[slot], label)
+    if counts[named.other] and (named.other, OTHER) not in shown:  # owed to agencies that nothing has reached yet
+        family.add(counts[named.other], OTHER)
     return family
 
 

@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+import re
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 import jsonschema
@@ -17,6 +18,7 @@ from docaxis.commands.axis import Axis
 from docaxis.kafka.client import client_kwargs
 from docaxis.kafka.topics import Topics
 from docaxis.settings import KafkaSettings, Settings, TopicSettings
+from monitor.agency_labels import NAMED_MAX
 from monitor.feed import Feed
 from tests.conftest import settings_at
 from tests.support.browser import browser, opened
@@ -29,6 +31,9 @@ SCHEMAS = {name.lower(): schema for name, schema in ASYNCAPI["components"]["sche
 
 #: The consumer group of a hub that is not ours.
 THEIR_HUB = "their-hub"
+
+#: More agencies that nobody knows than metrics name.
+STRANGERS = [f"Y{number}" for number in range(12)]
 
 
 class Elsewhere:
@@ -103,6 +108,19 @@ async def until(session: aiohttp.ClientSession, url: str, run: str, **totals: in
     raise AssertionError(f"wanted {totals}, the page shows {state.get('totals')}")
 
 
+async def until_judged(session: aiohttp.ClientSession, url: str, name: str, total: int) -> dict[str, dict[str, Any]]:
+    """Wait until an objective has seen so many events (looked at every few seconds); return all."""
+    found: dict[str, dict[str, Any]] = {}
+    deadline_s = time.monotonic() + WITHIN_S
+    while time.monotonic() < deadline_s:
+        shown = (await state_of(session, url, "production"))["objectives"]
+        found = {one["name"]: one for one in shown}
+        if found[name]["total"] == total:
+            return found
+        await asyncio.sleep(0.5)
+    raise AssertionError(f"wanted {total} events of {name}, the page shows {found}")
+
+
 async def ask(session: aiohttp.ClientSession, url: str, **query: str) -> dict[str, Any]:
     async with session.get(url, params=query) as answer:
         found: dict[str, Any] = await answer.json()
@@ -110,11 +128,8 @@ async def ask(session: aiohttp.ClientSession, url: str, **query: str) -> dict[st
         return found
 
 
-async def lag_of_their_hub(settings: Settings) -> int:
-    """Let their hub have read all that was sent but one record, and everything in `delivered` but what no reader sees.
-
-    Returns the partition of `sent` with the unread record.
-    """
+async def lag_of_their_hub(settings: Settings) -> None:
+    """Let their hub have read all that was sent but one record, and all of `delivered` but what no reader sees."""
     prefix = settings.topics.prefix
     writer = AIOKafkaProducer(**client_kwargs(settings.kafka), transactional_id=f"{prefix}-theirs")
     await writer.start()
@@ -132,7 +147,6 @@ async def lag_of_their_hub(settings: Settings) -> int:
         await hub.commit(read)
     finally:
         await hub.stop()
-    return int(behind.partition)
 
 
 async def exported(session: aiohttp.ClientSession, url: str) -> dict[str, float]:
@@ -178,13 +192,17 @@ async def strangers_in_chromium(url: str) -> None:
         await expect(page.locator("#health")).to_have_class("health level-bad", timeout=60_000)
 
 
-@pytest.fixture
-def settings(tmp_path: Path, kafka: KafkaSettings, topic_settings: TopicSettings, topics: Topics) -> Settings:
-    plain = settings_at(tmp_path)
-    return plain.model_copy(update={"kafka": kafka, "topics": topic_settings})
+class Written(NamedTuple):
+    """Documents of `production`, told apart by what became of them: what their events share."""
+
+    received: dict[str, Any]  # by three agencies, one of them unknown
+    as_ours: dict[str, Any]  # received, with an id of the form that packs into a key
+    at_hub: dict[str, Any]
+    in_inbox: dict[str, Any]
 
 
-async def test_events_of_another_program_are_shown_and_audited(settings: Settings, tmp_path: Path) -> None:
+async def write_everything(settings: Settings) -> Written:
+    """Write what another program would: documents received, stuck, refused, of two runs, and one bad record."""
     prefix = settings.topics.prefix
     producer = AIOKafkaProducer(**client_kwargs(settings.kafka))
     await producer.start()
@@ -199,70 +217,104 @@ async def test_events_of_another_program_are_shown_and_audited(settings: Setting
         in_inbox = await one.send("9b1c-uuid-of-theirs", "G09", ["H03"], age_s=80)
         await one.deliver(in_inbox, "H03")
         await one.refuse(await one.send("X12.2026.0000001", "X12", ["H53"]))
-        await other.send("G01.2026.0000001", "G01", ["H53"])
+        await other.send("G01.2026.0000001", "G01", ["H53", *STRANGERS])
         await producer.send_and_wait(f"{prefix}.status", b"no event at all", key=b"x")
-
-        async with (
-            Axis(settings, tmp_path / "logs") as axis,
-            aiohttp.ClientSession(read_bufsize=1 << 22) as session,
-        ):
-            await lag_of_their_hub(settings)
-            options = ("--page-port", "0", "--late-after", "30", "--group", THEIR_HUB)
-            child = await axis.start("monitor", "monitor", *options)
-            url = child.url
-            state = await until(session, url, "production", documents=5, delivered_once=4, outstanding=3, refused=1)
-            assert state["totals"]["deliveries_expected"] == 8
-            assert state["totals"]["open_late"] == 3
-            assert set(state["strangers"]) == {"X12", "X99"}
-            assert {run for run, _ in state["runs"]} == {"production", "a-test-beside-it"}
-            beside = await until(session, url, "a-test-beside-it", documents=1, outstanding=1)
-            assert beside["totals"]["delivered_once"] == 0
-
-            found = await ask(session, f"{url}/api/open", run="production")
-            stages = {(row[1], row[3]): row[5] for row in found["rows"]}
-            assert stages == {
-                (at_hub["document_id"], "H53"): "hub",
-                (at_hub["document_id"], "H02"): "hub",
-                (in_inbox["document_id"], "H03"): "inbox",
-            }
-            journey = await ask(session, f"{url}/api/document", run="production", id="QLVB/77-2026")
-            (packet,) = journey["packets"]
-            assert {one["recipient"]: one["state"] for one in packet["deliveries"]} == dict.fromkeys(
-                ("H53", "H01", "X99"), "delivered_once"
-            )
-            assert all(one["received_us"] == received["sent_us"] + 9000 for one in packet["deliveries"])
-            assert journey["complete"]
-            packed = await ask(session, f"{url}/api/document", run="production", id="G05.2026.0000009.1")
-            (packet,) = packed["packets"]
-            assert [one["received_us"] for one in packet["deliveries"]] == [as_ours["sent_us"] + 9000]
-            assert packed["complete"]
-            waiting = await ask(session, f"{url}/api/document", run="production", id=in_inbox["document_id"])
-            assert [one["stage"] for one in waiting["packets"][0]["deliveries"]] == ["inbox"]
-            refused = await ask(session, f"{url}/api/document", run="production", id="X12.2026.0000001")
-            assert [one["reason"] for one in refused["packets"][0]["deliveries"]] == ["unknown sender"]
-
-            codes = {row[1] for row in (await until(session, url, "production", refused=1))["refused"]["rows"]}
-            assert codes == {19, 10}  # theirs, and the record that was no event, refused by our worker
-            objectives = {one["name"]: one for one in state["objectives"]}
-            assert objectives["delivery_latency"]["total"] == 4
-            assert objectives["delivery_latency"]["achieved"] == 1
-            assert objectives["delivery_availability"]["total"] == 4
-
-            def lag(what: str, topic: str, more: str = "") -> str:
-                return f'docaxis_monitor_lag_{what}{{group="{THEIR_HUB}",topic="{topic}"{more}}}'
-
-            found = await until_exported(session, url, lag("records", "sent"))
-            assert found[lag("records", "sent")] == 1
-            assert found[lag("seconds", "sent")] > 0
-            assert found[lag("records", "delivered")] == 0  # what is left there is the marker of a transaction
-            assert found[lag("seconds", "delivered")] == 0
-            assert found[lag("state", "delivered", ',state="caught_up"')] == 1
-            worker = await worker_of(settings)
-            series = "\n".join(await exported(session, url) | await exported(session, worker))
-            assert "X99" not in series
-            assert "X12" not in series
-            await strangers_in_chromium(url)
-            async with session.get(f"{url}/healthz") as answer:
-                assert answer.status == 200
     finally:
         await producer.stop()
+    return Written(received, as_ours, at_hub, in_inbox)
+
+
+async def the_page_shows_the_totals(session: aiohttp.ClientSession, url: str) -> None:
+    """See what each run came to, and that what nobody knows is called so."""
+    state = await until(session, url, "production", documents=5, delivered_once=4, outstanding=3, refused=1)
+    assert state["totals"]["deliveries_expected"] == 8
+    assert state["totals"]["open_late"] == 3
+    assert {"X12", "X99"} <= set(state["strangers"]) <= {"X12", "X99", *STRANGERS}
+    assert {run for run, _ in state["runs"]} == {"production", "a-test-beside-it"}
+    beside = await until(session, url, "a-test-beside-it", documents=1, outstanding=1 + len(STRANGERS))
+    assert beside["totals"]["delivered_once"] == 0
+
+
+async def the_ledger_answers(session: aiohttp.ClientSession, url: str, written: Written) -> None:
+    """Ask for what is open and for journeys: each document is where it was left."""
+    found = await ask(session, f"{url}/api/open", run="production")
+    stages = {(row[1], row[3]): row[5] for row in found["rows"]}
+    assert stages == {
+        (written.at_hub["document_id"], "H53"): "hub",
+        (written.at_hub["document_id"], "H02"): "hub",
+        (written.in_inbox["document_id"], "H03"): "inbox",
+    }
+    journey = await ask(session, f"{url}/api/document", run="production", id="QLVB/77-2026")
+    (packet,) = journey["packets"]
+    assert {one["recipient"]: one["state"] for one in packet["deliveries"]} == dict.fromkeys(
+        ("H53", "H01", "X99"), "delivered_once"
+    )
+    assert all(one["received_us"] == written.received["sent_us"] + 9000 for one in packet["deliveries"])
+    assert journey["complete"]
+    packed = await ask(session, f"{url}/api/document", run="production", id="G05.2026.0000009.1")
+    (packet,) = packed["packets"]
+    assert [one["received_us"] for one in packet["deliveries"]] == [written.as_ours["sent_us"] + 9000]
+    assert packed["complete"]
+    waiting = await ask(session, f"{url}/api/document", run="production", id=written.in_inbox["document_id"])
+    assert [one["stage"] for one in waiting["packets"][0]["deliveries"]] == ["inbox"]
+    refused = await ask(session, f"{url}/api/document", run="production", id="X12.2026.0000001")
+    assert [one["reason"] for one in refused["packets"][0]["deliveries"]] == ["unknown sender"]
+
+
+async def the_page_shows_reasons_and_promises(session: aiohttp.ClientSession, url: str) -> None:
+    """See why something was refused, and what the objectives came to."""
+    codes = {row[1] for row in (await until(session, url, "production", refused=1))["refused"]["rows"]}
+    assert codes == {19, 10}  # theirs, and the record that was no event, refused by our worker
+    objectives = await until_judged(session, url, "delivery_latency", 4)
+    assert objectives["delivery_latency"]["achieved"] == 1
+    assert objectives["delivery_availability"]["total"] == 4
+
+
+async def their_hub_is_behind(session: aiohttp.ClientSession, url: str) -> None:
+    """See the lag of a group that tells nothing itself."""
+
+    def lag(what: str, topic: str, more: str = "") -> str:
+        return f'docaxis_monitor_lag_{what}{{group="{THEIR_HUB}",topic="{topic}"{more}}}'
+
+    found = await until_exported(session, url, lag("records", "sent"))
+    assert found[lag("records", "sent")] == 1
+    assert found[lag("seconds", "sent")] > 0
+    assert found[lag("records", "delivered")] == 0  # what is left there is the marker of a transaction
+    assert found[lag("seconds", "delivered")] == 0
+    assert found[lag("state", "delivered", ',state="caught_up"')] == 1
+
+
+async def strangers_are_bounded(session: aiohttp.ClientSession, settings: Settings) -> None:
+    """See that agencies which nobody knows are counted, and have no more labels than there may be."""
+    worker = await worker_of(settings)
+    counted = await exported(session, worker)
+    series = "\n".join(counted)
+    assert counted['docaxis_stream_ledger_deliveries_owed{recipient="other"}'] == len(STRANGERS)
+    for label in ("sender", "recipient"):
+        named = set(re.findall(rf'{label}="([^"]+)"', series))
+        assert len(named) <= NAMED_MAX + 1, sorted(named)
+
+
+@pytest.fixture
+def settings(tmp_path: Path, kafka: KafkaSettings, topic_settings: TopicSettings, topics: Topics) -> Settings:
+    plain = settings_at(tmp_path)
+    return plain.model_copy(update={"kafka": kafka, "topics": topic_settings})
+
+
+async def test_events_of_another_program_are_shown_and_audited(settings: Settings, tmp_path: Path) -> None:
+    written = await write_everything(settings)
+    await lag_of_their_hub(settings)
+    async with (
+        Axis(settings, tmp_path / "logs") as axis,
+        aiohttp.ClientSession(read_bufsize=1 << 22) as session,
+    ):
+        options = ("--page-port", "0", "--late-after", "30", "--group", THEIR_HUB)
+        url = (await axis.start("monitor", "monitor", *options)).url
+        await the_page_shows_the_totals(session, url)
+        await the_ledger_answers(session, url, written)
+        await the_page_shows_reasons_and_promises(session, url)
+        await their_hub_is_behind(session, url)
+        await strangers_are_bounded(session, settings)
+        await strangers_in_chromium(url)
+        async with session.get(f"{url}/healthz") as answer:
+            assert answer.status == 200

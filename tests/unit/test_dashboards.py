@@ -11,6 +11,9 @@ from monitor.alerting.rules_file import rule_groups
 from monitor.dashboards import BOARDS, Board
 from monitor.dashboards.grafana import TAG, dashboard_json, provisioning
 from monitor.service_objectives import ServiceObjectives
+from tests.support.events import sent
+from tests.support.live import RUN, busy_axis
+from tests.support.panels import Facts, expectations
 from tests.support.promql import OWN, concrete, exported, metrics_of, queries, recorded
 
 GRAFANA = Path(__file__).parents[2] / "deploy" / "grafana"
@@ -30,6 +33,16 @@ def test_every_query_is_one_and_names_only_known_metrics(board: Board) -> None:
         for metric, label in re.findall(r"label_values\((\w+), (\w+)\)", variable.query):
             assert metric in KNOWN, variable.name
             assert label in ("sender", "run")
+
+
+@every_board
+def test_every_query_has_an_expectation_that_the_end_to_end_test_checks(board: Board) -> None:
+    axis = busy_axis()
+    axis.fold("sent", sent("canary-main.1.0.0", run="canary-main"))
+    expected = expectations(Facts(axis.readings, RUN, 1))
+    for panel in board.panels():
+        assert len(expected.get(panel.en, ())) == len(panel.queries), f"tests/support/panels.py: {panel.en}"
+    assert set(expected) == {panel.en for one in BOARDS for panel in one.panels()}
 
 
 @every_board

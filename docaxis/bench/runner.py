@@ -31,6 +31,7 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     Benchmark("replays", ("replay_error", "replay_ks", "replay_history", "replay_history_error")),
     Benchmark("recordings", ("record", "import", "recording_memory")),
     Benchmark("scrapes", ("scrapes", "series")),
+    Benchmark("watching", ("watching", "viewers")),
 )
 
 

@@ -39,6 +39,7 @@ class Volume:
     open_seconds: int = 15
     codec_records: int = 20_000
     scrapes: int = 100
+    watched_rate: int = 1_000  # documents a second beside the live page: each agency's figures change every second
     edge_rows: int = 80_000
     replay_seconds: int = 60
     generated_rows: int = 100_000_000
@@ -55,6 +56,7 @@ QUICK = Volume(
     open_seconds=3,
     codec_records=2_000,
     scrapes=10,
+    watched_rate=100,
     edge_rows=2_000,
     replay_seconds=5,
     generated_rows=200_000,

@@ -170,15 +170,7 @@ def _result(
         "invalid_reasons": list(sample.invalid),
         "faults": faults,
         "exit_code": exit_code,
-        "seed": sample.seed,
-        "started_us": START_US + sample.seed * 60_000_000,
-        "series_second0_us": START_US + sample.seed * 60_000_000 + 4_000_000,
-        "wall_seconds": float(sample.seconds) + 3.2,
-        "versions": {"docaxis": "0.1.0", "python": "3.11.2", "kafka": "4.3.1", "aiokafka": "0.14.0"},
-        "machine": {"system": "Linux", "machine": "x86_64", "cores": 4},
-        "workload": {"name": sample.workload_name, "agencies": len(registry), "seed": sample.seed},
-        "workload_hash": sample.workload_hash,
-        "settings": sample.settings,
+        **_circumstances(sample, len(registry)),
         "ledger": _ledger(sample, documents, expected, once),
         "arrivals": {
             "scheduled": documents,
@@ -190,12 +182,7 @@ def _result(
         },
         "milestones": [],
         "latency_seconds": latency,
-        "rates": {
-            "documents_per_second": round(documents / sample.seconds, 1),
-            "deliveries_per_second": round(once / sample.seconds, 1),
-            "offered_documents_per_second": round(documents / sample.seconds, 1),
-            "offered_deliveries_per_second": round(expected / sample.seconds, 1),
-        },
+        "rates": _rates(sample, documents, expected, once),
         "processes": {
             name: {"peak_rss_bytes": peak << 20, "cpu_seconds": cpu}
             for name, peak, cpu in (("hub", 96, 14.2), ("stream", 180, 22.9), ("fleet", 130, 31.5))
@@ -212,6 +199,30 @@ def _result(
         "lost_after_seconds": 30.0,
         "clock": {"skew_us": 140, "fleets": {"fleet-1": {"skew_us": 140, "uncertainty_us": 60}}},
     }
+
+
+def _circumstances(sample: Sample, agencies: int) -> dict[str, Any]:
+    return {
+        "seed": sample.seed,
+        "started_us": START_US + sample.seed * 60_000_000,
+        "series_second0_us": START_US + sample.seed * 60_000_000 + 4_000_000,
+        "wall_seconds": float(sample.seconds) + 3.2,
+        "versions": {"docaxis": "0.1.0", "python": "3.11.2", "kafka": "4.3.1", "aiokafka": "0.14.0"},
+        "machine": {"system": "Linux", "machine": "x86_64", "cores": 4},
+        "workload": {"name": sample.workload_name, "agencies": agencies, "seed": sample.seed},
+        "workload_hash": sample.workload_hash,
+        "settings": sample.settings,
+    }
+
+
+def _rates(sample: Sample, documents: int, expected: int, once: int) -> dict[str, float]:
+    totals = {
+        "documents": documents,
+        "deliveries": once,
+        "offered_documents": documents,
+        "offered_deliveries": expected,
+    }
+    return {f"{name}_per_second": round(total / sample.seconds, 1) for name, total in totals.items()}
 
 
 def _ledger(sample: Sample, documents: int, expected: int, once: int) -> dict[str, int]:

@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 
 from docaxis.kafka.topics import Topics
+from monitor.following import follow_on
 from monitor.reading import Reading, Readings, decode_reading
 
 log = logging.getLogger(__name__)
@@ -31,12 +31,7 @@ class Feed:
 
     async def follow(self, stop: asyncio.Event) -> None:
         """Read from the beginning, then whatever comes, until told to stop; goes on after a failure of the broker."""
-        while not stop.is_set():
-            try:
-                await self._follow(stop)
-            except KafkaError as error:
-                log.warning("readings are read anew after %s", error)
-                await asyncio.sleep(0.5)
+        await follow_on(self._follow, stop, "readings")
 
     async def _follow(self, stop: asyncio.Event) -> None:
         reader = AIOKafkaConsumer(

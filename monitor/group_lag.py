@@ -7,22 +7,19 @@ same numbered rules as for our own groups (`monitor.lag_state`).
 """
 
 import asyncio
-import logging
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
 
 from docaxis.domain.clock import Clock
 from monitor.catalogue import LAG_RECORDS, LAG_SECONDS, LAG_STATE
+from monitor.following import follow_on
 from monitor.lag import LagWindow
 from monitor.lag_state import SPAN_MIN_NS, WINDOW_NS, LagState, judge_lag, worst
 from monitor.metric import Family
-
-log = logging.getLogger(__name__)
 
 #: Seconds between two looks.
 LOOK_EVERY_S = 5.0
@@ -81,12 +78,7 @@ class GroupLag:
 
     async def follow(self, stop: asyncio.Event) -> None:
         """Look until told to stop; goes on after a failure of the broker."""
-        while not stop.is_set():
-            try:
-                await self._follow(stop)
-            except (KafkaError, OSError) as error:
-                log.warning("consumer groups are looked at anew after %s", error)
-                await asyncio.sleep(0.5)
+        await follow_on(self._follow, stop, "consumer groups")
 
     async def _follow(self, stop: asyncio.Event) -> None:
         admin = AIOKafkaAdminClient(**self._client)

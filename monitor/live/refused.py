@@ -1,20 +1,17 @@
 """The newest refusals with their reasons, read from the end of the refused topic; the counts come from the readings."""
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 
 from docaxis.domain.codec import decode_refusal
 from docaxis.domain.event import Refusal
 from docaxis.kafka.topics import Topics
-
-log = logging.getLogger(__name__)
+from monitor.following import follow_on
 
 #: Refusals kept, of all runs together; and how many of each partition are read when the page starts.
 KEPT_MAX = 500
@@ -45,12 +42,7 @@ class RecentRefusals:
 
     async def follow(self, stop: asyncio.Event) -> None:
         """Read until told to stop; goes on after a failure of the broker."""
-        while not stop.is_set():
-            try:
-                await self._follow(stop)
-            except KafkaError as error:
-                log.warning("refusals are read anew after %s", error)
-                await asyncio.sleep(0.5)
+        await follow_on(self._follow, stop, "refusals")
 
     async def _follow(self, stop: asyncio.Event) -> None:
         reader = AIOKafkaConsumer(

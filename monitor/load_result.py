@@ -73,28 +73,30 @@ def account_faults(ledger: LedgerTotals, arrivals: Mapping[str, int], injected: 
 def faults_injected(
     faults: Iterable[Fault], plan: Plan, first_phase: str, injected: Injected, conducted: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Return every fault that was injected: by senders, by recipients, and to the parts of the axis."""
+    """Return every fault that was injected: by senders and recipients, a row a kind, and to the parts of the axis."""
     rows = [dict(row) for row in conducted]
-    seen = set()
+    of_kind: dict[str, dict[str, Any]] = {}
     for fault in faults:
-        if fault.kind not in SENDER_FAULTS + RECEIVER_FAULTS or fault.kind in seen:
+        if fault.kind not in SENDER_FAULTS + RECEIVER_FAULTS:
             continue
-        seen.add(fault.kind)
         name = fault.phase or first_phase
         phase = next(phase for phase in plan.phases if phase.name == name)
         at_us = phase.begin_us + fault.at
+        until_us = at_us + fault.lasts if fault.lasts is not None else phase.end_us
+        if (row := of_kind.get(fault.kind)) is not None:
+            row.update(at_us=min(at_us, row["at_us"]), until_us=max(until_us, row["until_us"]))
+            continue
         documents, deliveries = injected.documents(fault.kind), injected.deliveries(fault.kind)
-        rows.append(
-            {
-                "kind": fault.kind,
-                "at_us": at_us,
-                "until_us": at_us + fault.lasts if fault.lasts is not None else phase.end_us,
-                "count": documents,
-                "detail": f"{documents:,} documents, {deliveries:,} deliveries"
-                if fault.kind in SENDER_FAULTS
-                else f"{documents:,} deliveries",
-            }
-        )
+        of_kind[fault.kind] = {
+            "kind": fault.kind,
+            "at_us": at_us,
+            "until_us": until_us,
+            "count": documents,
+            "detail": f"{documents:,} documents, {deliveries:,} deliveries"
+            if fault.kind in SENDER_FAULTS
+            else f"{documents:,} deliveries",
+        }
+    rows += of_kind.values()
     return sorted(rows, key=lambda row: int(row["at_us"]))
 
 

@@ -22,7 +22,7 @@ from docaxis.commands.axis import Axis
 from docaxis.commands.conduct import RoleCommand
 from docaxis.commands.conduct_load import ConductedLoad, LoadConductor, LoadMoment
 from docaxis.commands.hub import RegistryFile
-from docaxis.commands.join import first_phase, joined_of
+from docaxis.commands.join import joined_of
 from docaxis.commands.kafka_for_run import kafka_for_run
 from docaxis.commands.load_faults import needs_broker
 from docaxis.commands.objective_watch import ObjectiveWatch
@@ -35,6 +35,7 @@ from docaxis.commands.options import (
     progress,
     settings_from,
 )
+from docaxis.commands.page_options import PagePort, TokenFile, live_settings
 from docaxis.commands.preview import preview
 from docaxis.domain.agency import Registry
 from docaxis.domain.control import Offer
@@ -46,7 +47,7 @@ from docaxis.kafka.topics import Topics, ensure_topics, plan_topics
 from docaxis.settings import Settings
 from docaxis.workload.file import LoadedWorkload, load_workload, workload_of
 from monitor.generator_check import check_generator
-from monitor.live.page import LivePage
+from monitor.live.page import LivePage, LiveSettings
 from monitor.load_figures import LoadFigures
 from monitor.load_result import (
     Injected,
@@ -168,6 +169,8 @@ def run(
     ] = 0,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the broker running, with all topics.")] = False,
     lang: Annotated[Language, typer.Option(help="Language of the report.")] = Language.EN,
+    page_port: PagePort = 0,
+    token_file: TokenFile = None,
     as_json: AsJson = False,
     settings_file: SettingsFile = None,
 ) -> None:
@@ -175,6 +178,7 @@ def run(
     settings = settings_from(settings_file, {"kafka.bootstrap_servers": bootstrap_servers, "topics.prefix": prefix})
     if hub not in (None, "external", "reference"):
         raise UsageError(f"--hub {hub} is not known", next_step="leave it out, or give --hub external")
+    page = live_settings("127.0.0.1", page_port, None, token_file)
     test = prepare(workload, registry=registry, seed=seed, hub=hub, fleets=fleets, external_fleets=external_fleets)
     expected = preview(test.loaded.workload, test.registry, test.started_ms)
     if check:
@@ -188,7 +192,7 @@ def run(
         )
     documents, deliveries = expected.documents, expected.deliveries
     with kafka_for_run(settings, documents, deliveries, keep=keep) as (reachable, broker):
-        finished = asyncio.run(run_load_test(reachable, test, broker, as_json=as_json))
+        finished = asyncio.run(run_load_test(reachable, test, broker, page, as_json=as_json))
     path = write_report(load_run(finished.folder), test.registry, lang, finished.folder / REPORT)
     progress(os.path.relpath(path))
     raise typer.Exit(finished.exit_code)
@@ -220,7 +224,13 @@ class Finished:
 
 
 async def run_load_test(
-    settings: Settings, test: LoadTest, broker: EmbeddedBroker | None, *, as_json: bool = False, quiet: bool = False
+    settings: Settings,
+    test: LoadTest,
+    broker: EmbeddedBroker | None,
+    page_settings: LiveSettings | None = None,
+    *,
+    as_json: bool = False,
+    quiet: bool = False,
 ) -> Finished:
     """Run it and write its result."""
     if needs_broker(test.loaded.workload.faults) and broker is None:
@@ -252,7 +262,7 @@ async def run_load_test(
             watch.why_abort,
         )
         cluster = (client_kwargs(settings.kafka), Topics(settings.topics.prefix), settings.topics.partitions)
-        async with LivePage(*cluster, conductor.feed, test.registry) as page:
+        async with LivePage(*cluster, conductor.feed, test.registry, page_settings) as page:
             if not quiet:
                 progress(f"Live page: {page.url}/?run={test.run}")
             with _teller(console, test.run, quiet=quiet) as tell:
@@ -278,7 +288,7 @@ def conclude(settings: Settings, test: LoadTest, conducted: ConductedLoad, start
     faults += [f"ended early: {conducted.aborted}"] if conducted.aborted else []
     met = not faults and all(one.met is not False for one in judgements)
     exit_code = 3 if generator.reasons else 0 if met else 1
-    rows = faults_injected(workload.faults, conducted.plan, first_phase(workload), injected, conducted.faults)
+    rows = faults_injected(workload.faults, conducted.plan, workload.first_phase, injected, conducted.faults)
     result = result_of(
         Verdict(ledger, arrivals, (), tuple(faults)),
         figures.stages(),

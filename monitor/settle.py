@@ -1,11 +1,19 @@
 """Whether a run has come to its end: nothing more is sent, and everything sent is closed. Pure."""
 
+from collections.abc import Collection
+
 from monitor.reading import ARRIVALS, LEDGER, Readings
 
 
-def sending_ended(readings: Readings, run: str, fleets: int, partitions: int) -> bool:
-    """Whether every fleet has said that it will send no more and that every answer has come."""
-    return readings.counts(run, ARRIVALS).get("ended", 0) >= fleets * partitions
+def sending_ended(
+    readings: Readings, run: str, fleets: int, partitions: int, sources: Collection[str] | None = None
+) -> bool:
+    """Whether every fleet has said that it will send no more and that every answer has come.
+
+    `sources` names the fleets where others, which only receive, have the same run and so say it from the beginning.
+    """
+    told = (reading for reading in readings.of(run, ARRIVALS) if sources is None or reading.source in sources)
+    return sum(reading.counts.get("ended", 0) for reading in told) >= fleets * partitions
 
 
 def all_closed(readings: Readings, run: str, withheld: int = 0, corrupt: int = 0) -> bool:

@@ -233,7 +233,7 @@ class LoadConductor:
             tell(moment)
             if not aborted and not over and (aborted := self.aborts(moment)):
                 self._plan = await self._say_plan(phases_ended(plan, now_us + CHANGE_LEAD_US), *voice)
-            ended = over and sending_ended(readings, self.run, self.fleets, partitions)
+            ended = over and sending_ended(readings, self.run, self.fleets, partitions, control.ready.get(self.run, {}))
             if ended and not injector.pending and self._closed(readings):
                 return False, aborted
             settled = ended and not injector.pending

@@ -1,7 +1,7 @@
 """A run has come to its end when nothing more can come; what was withheld on purpose never comes."""
 
 from monitor.reading import ARRIVALS, LEDGER, Reading, Readings
-from monitor.settle import all_closed, all_received, all_stated
+from monitor.settle import all_closed, all_received, all_stated, sending_ended
 
 
 def _readings(**topics: dict[str, int]) -> Readings:
@@ -36,3 +36,13 @@ def test_every_fleet_has_statuses_of_its_own() -> None:
             Reading(version=1, run="r", topic=ARRIVALS, partition=0, offset=1, at_us=1, source=source, counts=counts)
         )
     assert not all_stated(readings, "r")
+
+
+def test_those_that_only_receive_do_not_end_the_sending() -> None:
+    readings = Readings()
+    for source, ended in (("fleet-0", 0), ("receivers-a", 1)):
+        reading = Reading(version=1, run="r", topic=ARRIVALS, partition=0, offset=1, at_us=1, source=source)
+        reading.counts["ended"] = ended
+        readings.put(reading)
+    assert sending_ended(readings, "r", fleets=1, partitions=1)
+    assert not sending_ended(readings, "r", 1, 1, sources=["fleet-0"])

@@ -11,12 +11,14 @@ import orjson
 from docaxis.domain.plan import Plan
 from docaxis.workload.faults import RECEIVER_FAULTS, SENDER_FAULTS, Fault
 from docaxis.workload.model import Workload
+from monitor.by_agency import short_latencies
 from monitor.generator_check import GeneratorCheck
 from monitor.histogram import Histogram
 from monitor.load_figures import LoadFigures
 from monitor.objectives import Judgement
 from monitor.reading import GENERATOR, TRAFFIC, Readings
 from monitor.result import latency_seconds
+from monitor.run_folder import write_traffic
 from monitor.series import write_series
 from monitor.verdict import LedgerTotals
 
@@ -125,18 +127,6 @@ def phase_rows(figures: LoadFigures) -> list[dict[str, Any]]:
     ]
 
 
-def _short(rows: Mapping[str, Histogram]) -> dict[str, dict[str, float]]:
-    return {
-        name: {
-            "count": row.count,
-            "p50": row.quantile_us(0.5) / 1e6,
-            "p99": row.quantile_us(0.99) / 1e6,
-            "max": row.max_us / 1e6,
-        }
-        for name, row in rows.items()
-    }
-
-
 def load_test_fields(
     figures: LoadFigures,
     workload: Workload,
@@ -154,8 +144,8 @@ def load_test_fields(
         "objectives": [asdict(one) for one in judgements],
         "generator": generator.as_data(workload.generator),
         "latency_seconds": latency_seconds(figures.stages()),
-        "latency_by_agency": _short(figures.by_agency()),
-        "latency_by_priority": _short(figures.by_priority()),
+        "latency_by_agency": short_latencies(figures.by_agency()),
+        "latency_by_priority": short_latencies(figures.by_priority()),
         "faults_injected": list(faults),
         "lost_after_seconds": workload.lost_after_us / 1e6,
         "rates": {
@@ -172,7 +162,7 @@ def write_load_files(folder: Path, figures: LoadFigures) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     stages = {**figures.stages(), "schedule_error": figures.stage("schedule_error")}
     _write(folder / "histograms.json", {stage: _mergeable(histogram) for stage, histogram in stages.items()})
-    _write(folder / "traffic.json", traffic_of(figures.readings, figures.run))
+    write_traffic(folder, traffic_of(figures.readings, figures.run))
     return write_series(folder / "series.parquet", figures.rows, figures.plan)
 
 

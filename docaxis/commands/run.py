@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -57,7 +58,7 @@ from monitor.load_result import (
     load_test_fields,
     write_load_files,
 )
-from monitor.load_view import load_closing_view, load_line, load_table
+from monitor.load_view import Now, load_closing_view, load_line, load_table
 from monitor.objectives import Judgement, judge_objectives
 from monitor.reading import ARRIVALS
 from monitor.report import REPORT, write_report
@@ -168,7 +169,7 @@ def run(
         int, typer.Option(min=0, max=64, help="Further fleets that join from other machines.")
     ] = 0,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the broker running, with all topics.")] = False,
-    lang: Annotated[Language, typer.Option(help="Language of the report.")] = Language.EN,
+    lang: Annotated[Language, typer.Option(help="Language of the views and of the report.")] = Language.EN,
     page_port: PagePort = 0,
     token_file: TokenFile = None,
     as_json: AsJson = False,
@@ -191,8 +192,11 @@ def run(
             next_step="leave it out: a broker is started for the run",
         )
     documents, deliveries = expected.documents, expected.deliveries
-    with kafka_for_run(settings, documents, deliveries, keep=keep) as (reachable, broker):
-        finished = asyncio.run(run_load_test(reachable, test, broker, page, as_json=as_json))
+    with kafka_for_run(settings, documents, deliveries, keep=keep, tell=partial(progress, language=lang)) as (
+        reachable,
+        broker,
+    ):
+        finished = asyncio.run(run_load_test(reachable, test, broker, page, language=lang, as_json=as_json))
     path = write_report(load_run(finished.folder), test.registry, lang, finished.folder / REPORT)
     progress(os.path.relpath(path))
     raise typer.Exit(finished.exit_code)
@@ -229,6 +233,7 @@ async def run_load_test(
     broker: EmbeddedBroker | None,
     page_settings: LiveSettings | None = None,
     *,
+    language: Language = Language.EN,
     as_json: bool = False,
     quiet: bool = False,
 ) -> Finished:
@@ -244,10 +249,10 @@ async def run_load_test(
     started_us = time.time_ns() // 1000
     console = Console(stderr=as_json)
     if not quiet:
-        progress(f"{test.loaded.workload.name} ({test.run}); roles are starting ...")
+        progress(f"{test.loaded.workload.name} ({test.run}); roles are starting ...", language)
         for number in range(test.fleets, test.all_fleets):
             share = f"{number + 1}/{test.all_fleets}"
-            progress(f"on another machine: docaxis fleet --join --run {test.run} --share {share}")
+            progress(f"on another machine: docaxis fleet --join --run {test.run} --share {share}", language)
     watch = ObjectiveWatch(test.loaded.workload.objectives, test.run, test.registry)
     async with Axis(settings, folder / "logs") as axis:
         conductor = LoadConductor(
@@ -264,14 +269,14 @@ async def run_load_test(
         cluster = (client_kwargs(settings.kafka), Topics(settings.topics.prefix), settings.topics.partitions)
         async with LivePage(*cluster, conductor.feed, test.registry, page_settings) as page:
             if not quiet:
-                progress(f"Live page: {page.url}/?run={test.run}")
-            with _teller(console, test.run, quiet=quiet) as tell:
+                progress(f"Live page: {page.url}/?run={test.run}&lang={language}", language)
+            with _teller(console, test.run, language, quiet=quiet) as tell:
                 conducted = await conductor.conduct(test.processors(), test.fleet_roles(), tell)
     finished = conclude(settings, test, conducted, started_us, folder)
     if as_json:
         print(json.dumps(finished.result))
     elif not quiet:
-        console.print(load_closing_view(finished.result, finished.judgements))
+        console.print(load_closing_view(finished.result, finished.judgements, language))
         console.print(f"{conducted.wall_seconds:,.1f} s   {os.path.relpath(folder / 'result.json')}", highlight=False)
     return finished
 
@@ -325,7 +330,9 @@ def conclude(settings: Settings, test: LoadTest, conducted: ConductedLoad, start
 
 
 @contextlib.contextmanager
-def _teller(console: Console, run_id: str, *, quiet: bool) -> Iterator[Callable[[LoadMoment], None]]:
+def _teller(
+    console: Console, run_id: str, language: Language, *, quiet: bool
+) -> Iterator[Callable[[LoadMoment], None]]:
     """Give a function that shows moments: a table that changes on a terminal, a line now and then without one."""
     shown_s = [0.0]
     live = Live(console=console, transient=True, auto_refresh=False) if sys.stdout.isatty() and not quiet else None
@@ -337,10 +344,10 @@ def _teller(console: Console, run_id: str, *, quiet: bool) -> Iterator[Callable[
                 return
             shown_s[0] = time.monotonic()
             now_us = time.time_ns() // 1000
-            arguments = (now.plan, now.series.newest(10), now.readings, run_id, now_us, now.memory_bytes)
+            shown = Now(now.plan, now.series.newest(10), now.readings, run_id, now_us, now.memory_bytes, language)
             if live is not None:
-                live.update(load_table(*arguments), refresh=True)
+                live.update(load_table(shown), refresh=True)
             else:
-                console.print(load_line(*arguments), highlight=False, soft_wrap=True)
+                console.print(load_line(shown), highlight=False, soft_wrap=True)
 
         yield tell

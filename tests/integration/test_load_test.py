@@ -284,7 +284,7 @@ def test_a_run_is_paused_sped_up_and_ended_while_it_goes_on(
 
 def _press(told: Path, control: str) -> None:
     """Use a control of the run's live page, as whoever has entered the token."""
-    page = re.search(r"Live page: (http\S+)/\?run=(\S+)", told.read_text(encoding="utf-8"))
+    page = re.search(r"Live page: (http\S+)/\?run=([^&\s]+)", told.read_text(encoding="utf-8"))
     assert page is not None, told.read_text(encoding="utf-8")
     url = f"{page[1]}/api/control/{control}?run={page[2]}"
     request = urllib.request.Request(url, b"{}", {"Authorization": f"Bearer {TOKEN}"}, method="POST")

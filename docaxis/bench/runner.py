@@ -26,8 +26,10 @@ BENCHMARKS: tuple[Benchmark, ...] = (
     Benchmark("history", ("history", "history_with_start", "memory", "memory_growth")),
     Benchmark("streams", ("meter", "meter_stock", "ledger", "ledger_and_meter")),
     Benchmark("hub", ("hub",)),
+    Benchmark("generator", ("generator", "generator_bulk", "generator_drafting", "generator_bulk_drafting")),
     Benchmark("codec", ("codec",)),
     Benchmark("schedule", ("schedule_error",)),
+    Benchmark("load_test", ("load_test_error", "load_test_lost", "load_test_valid")),
     Benchmark("recordings", ("record", "import", "replay_error", "replay_ks", "recording_memory")),
     Benchmark("scrapes", ("scrapes", "series")),
 )

@@ -4,6 +4,7 @@ Nothing here asks how fast the machine is: latencies are compared with each othe
 """
 
 import json
+import logging
 import os
 import re
 import subprocess
@@ -16,8 +17,10 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from docaxis.bench.load_test import measure
+from docaxis.bench.session import QUICK, Session
 from docaxis.kafka.broker import EmbeddedBroker
-from docaxis.settings import KafkaSettings, TopicSettings
+from docaxis.settings import KafkaSettings, PathSettings, Settings, TopicSettings
 from monitor.histogram import Histogram
 
 #: A stall's length, and the share of it that a percentile among the documents it held up must show.
@@ -308,3 +311,26 @@ def _steer(folder: Path, options: tuple[str, ...], *words: str) -> str:
             return done.stdout.strip()
         assert time.monotonic() < deadline_s, done.stderr
         time.sleep(1)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(500)
+async def test_a_quarter_of_the_ceiling_loses_nothing_and_is_valid(
+    kafka: KafkaSettings, topic_settings: TopicSettings, tmp_path: Path
+) -> None:
+    """What `docaxis bench load_test_error` measures, briefly: how late the generator was is the benchmark's to say."""
+    paths = PathSettings(home=tmp_path, runs=tmp_path / "runs")
+    session = Session(Settings(kafka=kafka, topics=topic_settings, paths=paths), QUICK, tmp_path, print)
+    handlers = list(logging.getLogger().handlers)
+    try:
+        rows = {row.name: row for row in await measure(session)}
+    finally:
+        for handler in set(logging.getLogger().handlers) - set(handlers):
+            logging.getLogger().removeHandler(handler)
+            handler.close()
+        logging.getLogger().handlers[:] = handlers
+    assert rows["load_test_valid"].met, rows
+    assert rows["load_test_lost"].met, rows
+    result = json.loads((tmp_path / "runs" / "latest" / "result.json").read_text(encoding="utf-8"))
+    assert result["phases"][0]["sent"] == result["phases"][0]["offered"] == result["ledger"]["documents"]
+    assert result["phases"][0]["measured"]

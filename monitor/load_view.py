@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -14,7 +15,7 @@ from docaxis.domain.plan import NO_PHASE, Plan
 from monitor.objectives import Judgement
 from monitor.reading import ARRIVALS, LEDGER, Readings
 from monitor.report_words import report_sentence, report_word
-from monitor.series import Row, phase_number
+from monitor.series import Row
 from monitor.words import Language
 
 #: The newest second is still being counted: the view shows figures of seconds that are this old.
@@ -107,7 +108,7 @@ def _phase(now: Now) -> str:
         return now.say("starting")
     if plan.pauses and plan.pauses[-1][0] <= now_us < plan.pauses[-1][1]:
         return now.say("paused")
-    number = phase_number(plan, now_us // 1_000_000)
+    number = int(plan.phase_of(np.array([now_us], np.int64))[0])
     return plan.phases[number].name if number != NO_PHASE else now.say("drain")
 
 

@@ -97,7 +97,7 @@ def fleet(
         agencies,
         seed,
         receive=receive,
-        name=source_name(number, sends=bool(history or rate or join or replay)),
+        name=source_name(number, sends=bool(history or rate or join or replay), states=life_cycle),
         share=(number, of),
         poll_interval_us=int(poll_interval * 1e6),
         life_cycle=life_cycle,
@@ -141,12 +141,15 @@ def go_before_others() -> None:
             os.setpriority(os.PRIO_PROCESS, 0, GENERATOR_NICENESS)
 
 
-def source_name(number: int, *, sends: bool) -> str:
-    """Return what a fleet's readings are told apart by: its share, or its process if it only receives.
+def source_name(number: int, *, sends: bool, states: bool) -> str:
+    """Return what a fleet's readings are told apart by: its share, or its process if it only receives and states.
 
-    Any number of receivers share a run without having numbers; each has statuses of its own still to state.
+    Any number of receivers share a run without having numbers, and each has statuses of its own still to state. Those
+    that state nothing have nothing to tell either: they share a name, and a new one takes the place of one that died.
     """
-    return f"fleet-{number}" if sends else f"receivers-{socket.gethostname()}-{os.getpid()}"
+    if sends:
+        return f"fleet-{number}"
+    return f"receivers-{socket.gethostname()}-{os.getpid()}" if states else f"receivers-{number}"
 
 
 def check_run(run: str) -> None:

@@ -11,12 +11,14 @@ import orjson
 from docaxis.domain.plan import Plan
 from docaxis.workload.faults import RECEIVER_FAULTS, SENDER_FAULTS, Fault
 from docaxis.workload.model import Workload
+from monitor.by_agency import short_latencies
 from monitor.generator_check import GeneratorCheck
 from monitor.histogram import Histogram
 from monitor.load_figures import LoadFigures
 from monitor.objectives import Judgement
 from monitor.reading import GENERATOR, TRAFFIC, Readings
 from monitor.result import latency_seconds
+from monitor.run_folder import write_traffic
 from monitor.series import write_series
 from monitor.verdict import LedgerTotals
 
@@ -73,28 +75,30 @@ def account_faults(ledger: LedgerTotals, arrivals: Mapping[str, int], injected: 
 def faults_injected(
     faults: Iterable[Fault], plan: Plan, first_phase: str, injected: Injected, conducted: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Return every fault that was injected: by senders, by recipients, and to the parts of the axis."""
+    """Return every fault that was injected: by senders and recipients, a row a kind, and to the parts of the axis."""
     rows = [dict(row) for row in conducted]
-    seen = set()
+    of_kind: dict[str, dict[str, Any]] = {}
     for fault in faults:
-        if fault.kind not in SENDER_FAULTS + RECEIVER_FAULTS or fault.kind in seen:
+        if fault.kind not in SENDER_FAULTS + RECEIVER_FAULTS:
             continue
-        seen.add(fault.kind)
         name = fault.phase or first_phase
         phase = next(phase for phase in plan.phases if phase.name == name)
         at_us = phase.begin_us + fault.at
+        until_us = at_us + fault.lasts if fault.lasts is not None else phase.end_us
+        if (row := of_kind.get(fault.kind)) is not None:
+            row.update(at_us=min(at_us, row["at_us"]), until_us=max(until_us, row["until_us"]))
+            continue
         documents, deliveries = injected.documents(fault.kind), injected.deliveries(fault.kind)
-        rows.append(
-            {
-                "kind": fault.kind,
-                "at_us": at_us,
-                "until_us": at_us + fault.lasts if fault.lasts is not None else phase.end_us,
-                "count": documents,
-                "detail": f"{documents:,} documents, {deliveries:,} deliveries"
-                if fault.kind in SENDER_FAULTS
-                else f"{documents:,} deliveries",
-            }
-        )
+        of_kind[fault.kind] = {
+            "kind": fault.kind,
+            "at_us": at_us,
+            "until_us": until_us,
+            "count": documents,
+            "detail": f"{documents:,} documents, {deliveries:,} deliveries"
+            if fault.kind in SENDER_FAULTS
+            else f"{documents:,} deliveries",
+        }
+    rows += of_kind.values()
     return sorted(rows, key=lambda row: int(row["at_us"]))
 
 
@@ -123,18 +127,6 @@ def phase_rows(figures: LoadFigures) -> list[dict[str, Any]]:
     ]
 
 
-def _short(rows: Mapping[str, Histogram]) -> dict[str, dict[str, float]]:
-    return {
-        name: {
-            "count": row.count,
-            "p50": row.quantile_us(0.5) / 1e6,
-            "p99": row.quantile_us(0.99) / 1e6,
-            "max": row.max_us / 1e6,
-        }
-        for name, row in rows.items()
-    }
-
-
 def load_test_fields(
     figures: LoadFigures,
     workload: Workload,
@@ -152,8 +144,8 @@ def load_test_fields(
         "objectives": [asdict(one) for one in judgements],
         "generator": generator.as_data(workload.generator),
         "latency_seconds": latency_seconds(figures.stages()),
-        "latency_by_agency": _short(figures.by_agency()),
-        "latency_by_priority": _short(figures.by_priority()),
+        "latency_by_agency": short_latencies(figures.by_agency()),
+        "latency_by_priority": short_latencies(figures.by_priority()),
         "faults_injected": list(faults),
         "lost_after_seconds": workload.lost_after_us / 1e6,
         "rates": {
@@ -170,7 +162,7 @@ def write_load_files(folder: Path, figures: LoadFigures) -> int:
     folder.mkdir(parents=True, exist_ok=True)
     stages = {**figures.stages(), "schedule_error": figures.stage("schedule_error")}
     _write(folder / "histograms.json", {stage: _mergeable(histogram) for stage, histogram in stages.items()})
-    _write(folder / "traffic.json", traffic_of(figures.readings, figures.run))
+    write_traffic(folder, traffic_of(figures.readings, figures.run))
     return write_series(folder / "series.parquet", figures.rows, figures.plan)
 
 

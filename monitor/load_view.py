@@ -2,8 +2,10 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -12,7 +14,9 @@ from rich.text import Text
 from docaxis.domain.plan import NO_PHASE, Plan
 from monitor.objectives import Judgement
 from monitor.reading import ARRIVALS, LEDGER, Readings
-from monitor.series import Row, phase_number
+from monitor.report_words import report_sentence, report_word
+from monitor.series import Row
+from monitor.words import Language
 
 #: The newest second is still being counted: the view shows figures of seconds that are this old.
 BEHIND_S = 3
@@ -30,67 +34,82 @@ def now_figures(rows: Sequence[tuple[int, Row]], now_us: int) -> dict[str, float
     return {**(row or {}), **{name: received[0][name] for name in _COUNTED if received}}
 
 
-def load_line(
-    plan: Plan, rows: Sequence[tuple[int, Row]], readings: Readings, run: str, now_us: int, memory_bytes: int
-) -> str:
+@dataclass(frozen=True, slots=True)
+class Now:
+    """What the live view shows: the plan, the newest seconds, the totals, the clock and the memory."""
+
+    plan: Plan
+    rows: Sequence[tuple[int, Row]]
+    readings: Readings
+    run: str
+    now_us: int
+    memory_bytes: int
+    language: Language = Language.EN
+
+    @property
+    def elapsed_s(self) -> float:
+        """Since the first phase began; before it a number below zero."""
+        return (self.now_us - self.plan.begin_us) / 1e6
+
+    def say(self, text: str) -> str:
+        """Return a phrase in the view's language."""
+        return report_word(text, self.language)
+
+
+def load_line(now: Now) -> str:
     """Return one line: where the run is, offered against achieved, latency now, in flight, outstanding, refusals."""
-    row = now_figures(rows, now_us)
-    ledger, arrivals = readings.counts(run, LEDGER), readings.counts(run, ARRIVALS)
+    row, say = now_figures(now.rows, now.now_us), now.say
+    ledger, arrivals = now.readings.counts(now.run, LEDGER), now.readings.counts(now.run, ARRIVALS)
     return (
-        f"{(now_us - plan.begin_us) / 1e6:6.0f} s  {_phase(plan, now_us):<12} "
-        f"offered {row.get('offered_deliveries', 0):>7,.0f}  received {row.get('received', 0):>7,.0f} deliveries/s  "
+        f"{now.elapsed_s:6.0f} s  {_phase(now):<12} "
+        f"{say('offered')} {row.get('offered_deliveries', 0):>7,.0f}  "
+        f"{say('received')} {row.get('received', 0):>7,.0f} {say('deliveries/s')}  "
         f"p50 {_ms(row.get('delivery_p50_s'))} p99 {_ms(row.get('delivery_p99_s'))}  "
-        f"in flight {arrivals.get('in_flight', 0):,}  outstanding {ledger.get('outstanding', 0):,}  "
-        f"refused {ledger.get('refused', 0):,}  late {_ms(row.get('lateness_max_s'))}  {memory_bytes / 2**20:,.0f} MiB"
+        f"{say('in flight')} {arrivals.get('in_flight', 0):,}  {say('outstanding')} {ledger.get('outstanding', 0):,}  "
+        f"{say('refused')} {ledger.get('refused', 0):,}  {say('late by')} {_ms(row.get('lateness_max_s'))}  "
+        f"{now.memory_bytes / 2**20:,.0f} MiB"
     )
 
 
-def load_table(
-    plan: Plan, rows: Sequence[tuple[int, Row]], readings: Readings, run: str, now_us: int, memory_bytes: int
-) -> RenderableType:
+def load_table(now: Now) -> RenderableType:
     """Return the live table."""
-    row = now_figures(rows, now_us)
-    ledger, arrivals = readings.counts(run, LEDGER), readings.counts(run, ARRIVALS)
+    row = now_figures(now.rows, now.now_us)
+    ledger, arrivals = now.readings.counts(now.run, LEDGER), now.readings.counts(now.run, ARRIVALS)
     table = Table(box=box.SIMPLE, show_header=False, title_justify="left")
-    table.title = f"{run}   {(now_us - plan.begin_us) / 1e6:,.0f} s   {_phase(plan, now_us)}"
+    table.title = f"{now.run}   {now.elapsed_s:,.0f} s   {_phase(now)}"
     for _ in range(3):
         table.add_column(style="dim")
         table.add_column(justify="right", min_width=12)
-    table.add_row(
-        "offered documents/s", f"{row.get('offered', 0):,.0f}",
-        "delivery p50", _ms(row.get("delivery_p50_s")),
-        "in flight", f"{arrivals.get('in_flight', 0):,}",
-    )  # fmt: skip
-    table.add_row(
-        "offered deliveries/s", f"{row.get('offered_deliveries', 0):,.0f}",
-        "delivery p99", _ms(row.get("delivery_p99_s")),
-        "outstanding", f"{ledger.get('outstanding', 0):,}",
-    )  # fmt: skip
-    table.add_row(
-        "received deliveries/s", f"{row.get('received', 0):,.0f}",
-        "uncorrected p99", _ms(row.get("uncorrected_p99_s")),
-        "refused", f"{ledger.get('refused', 0):,}",
-    )  # fmt: skip
-    table.add_row(
-        "schedule error max", _ms(row.get("schedule_error_max_s")),
-        "routing p99", _ms(row.get("routing_p99_s")),
-        "late deliveries", f"{ledger.get('late', 0):,}",
-    )  # fmt: skip
-    table.add_row(
-        "send delay max", _ms(row.get("lateness_max_s")),
-        "pickup p99", _ms(row.get("pickup_p99_s")),
-        "memory", f"{memory_bytes / 2**20:,.0f} MiB",
-    )  # fmt: skip
+    cells = (
+        ("offered documents/s", f"{row.get('offered', 0):,.0f}"),
+        ("delivery p50", _ms(row.get("delivery_p50_s"))),
+        ("in flight", f"{arrivals.get('in_flight', 0):,}"),
+        ("offered deliveries/s", f"{row.get('offered_deliveries', 0):,.0f}"),
+        ("delivery p99", _ms(row.get("delivery_p99_s"))),
+        ("outstanding", f"{ledger.get('outstanding', 0):,}"),
+        ("received deliveries/s", f"{row.get('received', 0):,.0f}"),
+        ("uncorrected p99", _ms(row.get("uncorrected_p99_s"))),
+        ("refused", f"{ledger.get('refused', 0):,}"),
+        ("schedule error max", _ms(row.get("schedule_error_max_s"))),
+        ("routing p99", _ms(row.get("routing_p99_s"))),
+        ("late deliveries", f"{ledger.get('late', 0):,}"),
+        ("send delay max", _ms(row.get("lateness_max_s"))),
+        ("pickup p99", _ms(row.get("pickup_p99_s"))),
+        ("memory", f"{now.memory_bytes / 2**20:,.0f} MiB"),
+    )
+    for first in range(0, len(cells), 3):
+        table.add_row(*(part for name, value in cells[first : first + 3] for part in (now.say(name), value)))
     return table
 
 
-def _phase(plan: Plan, now_us: int) -> str:
+def _phase(now: Now) -> str:
+    plan, now_us = now.plan, now.now_us
     if now_us < plan.begin_us:
-        return "starting"
+        return now.say("starting")
     if plan.pauses and plan.pauses[-1][0] <= now_us < plan.pauses[-1][1]:
-        return "paused"
-    number = phase_number(plan, now_us // 1_000_000)
-    return plan.phases[number].name if number != NO_PHASE else "drain"
+        return now.say("paused")
+    number = int(plan.phase_of(np.array([now_us], np.int64))[0])
+    return plan.phases[number].name if number != NO_PHASE else now.say("drain")
 
 
 def _ms(seconds: float | None) -> str:
@@ -99,96 +118,111 @@ def _ms(seconds: float | None) -> str:
     return f"{seconds * 1000:,.1f} ms" if seconds < 1 else f"{seconds:,.2f} s"
 
 
-def load_closing_view(result: Mapping[str, Any], judgements: Sequence[Judgement]) -> RenderableType:
+def load_closing_view(
+    result: Mapping[str, Any], judgements: Sequence[Judgement], language: Language = Language.EN
+) -> RenderableType:
     """Return what a load test ends with: latencies, objectives, ledger, faults, generator, verdict."""
-    parts: list[RenderableType] = [_latencies(result), _phases(result)]
-    if judgements:
-        parts.append(_objectives(judgements))
-    if result["faults_injected"]:
-        parts.append(_faults(result))
-    parts += [_ledger(result), _generator(result), _verdict(result)]
-    return Group(*parts)
+    return _Closing(result, language).view(judgements)
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    for number, column in enumerate(columns):
-        table.add_column(column, justify="right" if number else "left")
-    return table
+@dataclass(frozen=True, slots=True)
+class _Closing:
+    """The closing view of one result in one language."""
 
+    result: Mapping[str, Any]
+    language: Language
 
-def _latencies(result: Mapping[str, Any]) -> Table:
-    closed = any(phase["closed"] for phase in result["phases"] if phase["measured"])
-    title = "Latency by stage, measured phases" + (" (closed loop: shown, not judged)" if closed else "")
-    table = _table(title, "stage", "samples", "median", "p99", "p99.9", "max")
-    for stage, row in result["latency_seconds"].items():
-        cells = (_ms(row[name]) for name in ("p50", "p99", "p999", "max"))
-        table.add_row(stage.replace("_", " "), f"{row['count']:,}", *cells)
-    return table
+    def view(self, judgements: Sequence[Judgement]) -> RenderableType:
+        parts: list[RenderableType] = [self._latencies(), self._phases()]
+        if judgements:
+            parts.append(self._objectives(judgements))
+        if self.result["faults_injected"]:
+            parts.append(self._faults())
+        parts += [self._ledger(), self._generator(), self._verdict()]
+        return Group(*parts)
 
+    def _say(self, text: str) -> str:
+        return report_word(text, self.language)
 
-def _phases(result: Mapping[str, Any]) -> Table:
-    table = _table("Phases", "phase", "kind", "seconds", "offered", "sent", "deliveries", "received")
-    for phase in result["phases"]:
-        table.add_row(
-            phase["name"],
-            phase["kind"] + (" (closed)" if phase["closed"] else ""),
-            f"{(phase['end_us'] - phase['start_us']) / 1e6:,.1f}",
-            *(f"{phase[name]:,}" for name in ("offered", "sent", "offered_deliveries", "received")),
-        )
-    return table
+    def _table(self, title: str, *columns: str) -> Table:
+        table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+        for number, column in enumerate(columns):
+            table.add_column(self._say(column), justify="right" if number else "left")
+        return table
 
+    def _latencies(self) -> Table:
+        closed = any(phase["closed"] for phase in self.result["phases"] if phase["measured"])
+        title = self._say("Latency by stage, measured phases")
+        title += f" ({self._say('closed loop: shown, not judged')})" if closed else ""
+        table = self._table(title, "stage", "samples", "median", "p99", "p99.9", "max")
+        for stage, row in self.result["latency_seconds"].items():
+            cells = (_ms(row[name]) for name in ("p50", "p99", "p999", "max"))
+            table.add_row(self._say(stage), f"{row['count']:,}", *cells)
+        return table
 
-def _objectives(judgements: Sequence[Judgement]) -> Table:
-    table = _table("Objectives", "objective", "scope", "value", "")
-    for one in judgements:
-        value = "–" if one.value is None else _ms(one.value) if one.unit == "s" else f"{one.value:,.4g}"
-        mark = {True: "[green]met[/]", False: "[red]missed[/]", None: "not judged"}[one.met]
-        table.add_row(f"{one.name}: {one.text}", one.scope, value, mark)
-    return table
+    def _phases(self) -> Table:
+        columns = ("phase", "kind", "seconds", "offered", "sent", "deliveries", "received")
+        table = self._table(self._say("Phases"), *columns)
+        for phase in self.result["phases"]:
+            table.add_row(
+                phase["name"],
+                self._say(phase["kind"]) + (f" ({self._say('closed')})" if phase["closed"] else ""),
+                f"{(phase['end_us'] - phase['start_us']) / 1e6:,.1f}",
+                *(f"{phase[name]:,}" for name in ("offered", "sent", "offered_deliveries", "received")),
+            )
+        return table
 
+    def _objectives(self, judgements: Sequence[Judgement]) -> Table:
+        table = self._table(self._say("Objectives"), "objective", "scope", "value", "")
+        colours = {True: "green", False: "red", None: "default"}
+        for one in judgements:
+            value = "–" if one.value is None else _ms(one.value) if one.unit == "s" else f"{one.value:,.4g}"
+            mark = self._say({True: "met", False: "missed", None: "not judged"}[one.met])
+            text = f"{one.name}: {report_sentence(one.text, self.language)}"
+            table.add_row(text, self._say(one.scope), value, f"[{colours[one.met]}]{mark}[/]")
+        return table
 
-def _faults(result: Mapping[str, Any]) -> Table:
-    table = _table("Faults injected", "fault", "count", "detail", "found")
-    for fault in result["faults_injected"]:
-        found = result["faults_found"].get(fault["kind"])
-        table.add_row(fault["kind"], f"{fault['count']:,}", fault["detail"], "" if found is None else f"{found:,}")
-    return table
+    def _faults(self) -> Table:
+        table = self._table(self._say("Faults injected"), "fault", "count", "detail", "found")
+        for fault in self.result["faults_injected"]:
+            found = self.result["faults_found"].get(fault["kind"])
+            detail = report_sentence(fault["detail"], self.language)
+            name = fault["kind"] if self.language is Language.EN else self._say(fault["kind"])
+            table.add_row(name, f"{fault['count']:,}", detail, "" if found is None else f"{found:,}")
+        return table
 
+    def _ledger(self) -> Table:
+        table = self._table(self._say("Ledger"), "", "")
+        table.show_header = False
+        names = ("documents", "deliveries_expected", "delivered_once", "late", "duplicated", "lost", "refused")
+        for name in (*names, "outstanding"):
+            table.add_row(self._say(name.replace("_", " ")), f"{self.result['ledger'][name]:,}")
+        table.add_section()
+        for name, rate in self.result["rates"].items():
+            table.add_row(self._say(name.replace("_", " ")), f"{rate:,.1f}")
+        return table
 
-def _ledger(result: Mapping[str, Any]) -> Table:
-    table = _table("Ledger", "", "")
-    table.show_header = False
-    names = ("documents", "deliveries_expected", "delivered_once", "late", "duplicated", "lost", "refused")
-    for name in (*names, "outstanding"):
-        table.add_row(name.replace("_", " "), f"{result['ledger'][name]:,}")
-    table.add_section()
-    for name, rate in result["rates"].items():
-        table.add_row(name.replace("_", " "), f"{rate:,.1f}")
-    return table
-
-
-def _generator(result: Mapping[str, Any]) -> Text:
-    own = result["generator"]
-    return Text(
-        f"Generator: schedule error p99 {_ms(own['schedule_error_seconds']['p99'])}, "
-        f"max {_ms(own['schedule_error_seconds']['max'])}; "
-        f"event loop p99 {_ms(own['loop_lag_seconds']['p99'])}; processor {own['cpu_share']:.0%}; "
-        f"held at the in-flight bound {own['held_seconds']:,.1f} s"
-    )
-
-
-def _verdict(result: Mapping[str, Any]) -> Text:
-    missed = [one["name"] for one in result["objectives"] if one["met"] is False]
-    lines = [*(f"objective missed: {name}" for name in missed), *result["faults"]]
-    if not result["valid"]:
+    def _generator(self) -> Text:
+        own, say = self.result["generator"], self._say
         return Text(
-            "\n".join(["INVALID: the figures must not be believed", *_bulleted(result["invalid_reasons"])]), "bold red"
+            f"{say('Generator')}: {say('schedule error')} p99 {_ms(own['schedule_error_seconds']['p99'])}, "
+            f"{say('max')} {_ms(own['schedule_error_seconds']['max'])}; "
+            f"{say('event loop')} p99 {_ms(own['loop_lag_seconds']['p99'])}; "
+            f"{say('processor')} {own['cpu_share']:.0%}; "
+            f"{say('held at the in-flight bound')} {own['held_seconds']:,.1f} s"
         )
-    if result["verdict"] == "pass":
-        return Text("PASS: all objectives met, every delivery accounted for", "bold green")
-    return Text("\n".join(["FAIL:", *_bulleted(lines)]), "bold red")
 
+    def _verdict(self) -> Text:
+        missed = [f"objective missed: {one['name']}" for one in self.result["objectives"] if one["met"] is False]
+        if not self.result["valid"]:
+            said = f"{self._say('INVALID')}: {self._say('the figures must not be believed')}"
+            return Text("\n".join([said, *self._bulleted(self.result["invalid_reasons"])]), "bold red")
+        if self.result["verdict"] == "pass":
+            said = self._say("all objectives met, every delivery accounted for")
+            return Text(f"{self._say('PASS')}: {said}", "bold green")
+        return Text(
+            "\n".join([f"{self._say('FAIL')}:", *self._bulleted([*missed, *self.result["faults"]])]), "bold red"
+        )
 
-def _bulleted(lines: Sequence[str]) -> list[str]:
-    return [f"  - {line}" for line in lines]
+    def _bulleted(self, lines: Sequence[str]) -> list[str]:
+        return [f"  - {report_sentence(line, self.language)}" for line in lines]

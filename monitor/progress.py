@@ -11,6 +11,7 @@ from rich.text import Text
 
 from monitor.histogram import Histogram
 from monitor.reading import VIETNAM_MS, Readings
+from monitor.sentences import sentence
 from monitor.verdict import Verdict
 from monitor.words import Language, word
 
@@ -141,5 +142,5 @@ def _judgement(verdict: Verdict, language: Language) -> Text:
     if verdict.passed:
         said = word("every delivery accounted for, exactly once", language)
         return Text(f"{word('PASS', language)}: {said}", style="bold green")
-    lines = [f"{word('FAIL', language)}:", *(f"  - {fault}" for fault in verdict.faults)]
+    lines = [f"{word('FAIL', language)}:", *(f"  - {sentence(fault, language)}" for fault in verdict.faults)]
     return Text("\n".join(lines), style="bold red")

@@ -2,6 +2,7 @@
 
 import re
 
+from monitor.sentences import sentence
 from monitor.words import Language, word
 
 _VIETNAMESE = {
@@ -227,36 +228,6 @@ _VIETNAMESE = {
     "Show the table": "Xem bảng số liệu",
 }
 
-#: Reasons that the judgement states in English, and what they are in Vietnamese.
-_SENTENCES = (
-    (r"([\d,.]+) lost", r"\1 lượt giao bị mất"),
-    (r"([\d,.]+) duplicated", r"\1 lượt giao bị trùng"),
-    (r"([\d,.]+) misrouted", r"\1 lượt giao nhầm"),
-    (r"([\d,.]+) contradictions", r"\1 mâu thuẫn"),
-    (r"([\d,.]+) refused", r"\1 lượt giao bị từ chối"),
-    (r"([\d,.]+) arrivals dropped", r"\1 văn bản bị bỏ qua"),
-    (r"([\d,.]+) arrivals failed", r"\1 văn bản gửi lỗi"),
-    (r"([\d,.]+) arrivals unknown", r"\1 văn bản không rõ kết quả"),
-    (
-        r"([\d,.]+) documents acknowledged to the senders, ([\d,.]+) in the topic",
-        r"bên gửi được xác nhận \1 văn bản, trong topic có \2",
-    ),
-    (r"the ledger does not add up", r"sổ đối soát không cân"),
-    (r"not drained: ([\d,.]+) deliveries outstanding", r"chưa xả hết: còn \1 lượt giao đang chờ"),
-    (r"milestone (\S+) counted differently from published", r"mốc \1: số đếm được khác số đã công bố"),
-    (r"ended early: (.+)", r"kết thúc sớm: \1"),
-    # objectives, as `docaxis run` words them
-    (r"received at least ([\d.]+)% of what was offered", r"nhận được ít nhất \1 % số phải giao"),
-    (r"backlog grows by at most (\S+) deliveries/s", r"tồn đọng tăng không quá \1 lượt giao/giây"),
-    (r"lost at most ([\d,]+)", r"mất không quá \1"),
-    (r"duplicated at most ([\d,]+)", r"trùng không quá \1"),
-    (r"dropped at most ([\d,]+)", r"bỏ qua không quá \1"),
-    (r"misrouted at most ([\d,]+)", r"giao nhầm không quá \1"),
-    (r"refused at most ([\d,]+)", r"từ chối không quá \1"),
-    (r"at least (\S+) deliveries/s", r"ít nhất \1 lượt giao/giây"),
-    (r"at least (\S+) documents/s", r"ít nhất \1 văn bản/giây"),
-)
-
 
 def report_word(text: str, language: Language) -> str:
     """Return a phrase of the report in the language."""
@@ -268,14 +239,10 @@ def report_word(text: str, language: Language) -> str:
 
 
 def report_sentence(text: str, language: Language) -> str:
-    """Return a reason of the verdict in the language; one that is not known stays as it is."""
-    if language is Language.VI:
-        if latency := re.fullmatch(r"([a-z_]+) (p[\d.]+) at most (.+)", text):
-            return f"{report_word(latency[1], language)}: {latency[2]} không quá {latency[3]}"
-        for pattern, vietnamese in _SENTENCES:
-            if re.fullmatch(pattern, text):
-                return re.sub(pattern, vietnamese, text)
-    return text
+    """Return a reason, a detail or an objective in the language; one that is not known stays as it is."""
+    if language is Language.VI and (latency := re.fullmatch(r"([a-z_]+) (p[\d.]+) at most (.+)", text)):
+        return f"{report_word(latency[1], language)}: {latency[2]} không quá {latency[3]}"
+    return sentence(text, language)
 
 
 def is_translated(text: str) -> bool:

@@ -183,6 +183,13 @@ def write_histograms(folder: Path, stages: Mapping[str, Histogram]) -> None:
     unfinished.replace(folder / HISTOGRAMS)
 
 
+def write_traffic(folder: Path, traffic: Mapping[str, Any]) -> None:
+    """Write traffic.json (agencies; sender, recipient, deliveries by their positions), whole or not at all."""
+    unfinished = folder / f"{TRAFFIC}.part"
+    unfinished.write_bytes(orjson.dumps(traffic) + b"\n")
+    unfinished.replace(folder / TRAFFIC)
+
+
 def _read_traffic(file: Path) -> Traffic | None:
     if not file.exists():
         return None

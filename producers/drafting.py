@@ -83,6 +83,11 @@ class Drafter:
             calendar_ms=batch.calendar_ms,
         )
 
+    def packet_ids(self, batch: DraftBatch) -> list[str]:
+        """Return the packets' ids of a batch."""
+        ids = zip(self._document_ids(batch), batch.serials.tolist(), strict=True)
+        return [packet_id(document, serial) for document, serial in ids]
+
     def _document_ids(self, batch: DraftBatch) -> list[str]:
         codes = self._codes
         return [

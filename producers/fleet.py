@@ -104,6 +104,7 @@ class Fleet:
             self._barrier.plan,
             self._settings.first_phase,
             lambda kind, count: watch.on_injected(kind, count, count),
+            self._settings.seed,
             self._settings.share,
         )
 

@@ -7,7 +7,7 @@ work, and not on when somebody changed the rate.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -146,8 +146,10 @@ class Offering:
     trace_times: Callable[[Path], Floats]
     model: MixedModel = field(init=False)
     ordinals: Ordinals = field(init=False)
+    _calendar: list[tuple[float, float]] = field(init=False)
 
     def __post_init__(self) -> None:
+        self._calendar = phase_calendar(self.workload, self.started_ms)
         self.model = MixedModel.of(self.workload.traffic, self.registry, self.workload.seed)
         self.ordinals = Ordinals(len(self.registry))
 
@@ -164,16 +166,46 @@ class Offering:
 
     def calendar_ms(self, number: int, phase_us: Floats) -> Int64s:
         """Return where in the business calendar moments of a phase are."""
-        phase, documents = self.workload.offering[number], self.workload.documents
+        begin_ms, end_ms = self._calendar[number]
+        share = phase_us / self.workload.offering[number].duration
+        return (begin_ms + share * (end_ms - begin_ms)).astype(np.int64)
+
+
+def phase_calendar(workload: Workload, started_ms: int) -> list[tuple[float, float]]:
+    """Return each phase's beginning and end in the business calendar, in ms.
+
+    The calendar begins where the workload says, or at `started_ms`; but a working day is where its date is, and the
+    phases before and after one lead up to it and go on from it. Raises UsageError where a year would come back.
+    """
+    documents, phases = workload.documents, workload.offering
+    lasts_ms = [phase.duration / 1000 * documents.calendar_speed for phase in phases]
+    spans: dict[int, tuple[float, float]] = {}
+    for number, phase in enumerate(phases):
         if phase.arrivals == "working-day":
             first, last = phase.hours or (0, 24)
-            begin_ms = midnight_ms(day_shape(phase)[0]) + first * HOUR_MS
-            return (begin_ms + phase_us / phase.duration * (last - first) * HOUR_MS).astype(np.int64)
-        start_ms = self.started_ms
-        if documents.calendar_start is not None:
-            start_ms = round(documents.calendar_start.replace(tzinfo=UTC).timestamp() * 1000) - VIETNAM_OFFSET_MS
-        before_us = sum(one.duration for one in self.workload.offering[:number])
-        return (start_ms + (before_us + phase_us) / 1000 * documents.calendar_speed).astype(np.int64)
+            midnight = midnight_ms(day_shape(phase)[0])
+            spans[number] = (midnight + first * HOUR_MS, midnight + last * HOUR_MS)
+    start_ms: float = started_ms
+    if documents.calendar_start is not None:
+        start_ms = round(documents.calendar_start.replace(tzinfo=UTC).timestamp() * 1000) - VIETNAM_OFFSET_MS
+    elif spans:
+        first_day = min(spans)
+        start_ms = spans[first_day][0] - sum(lasts_ms[:first_day])
+    now_ms = start_ms
+    for number, phase in enumerate(phases):
+        begin_ms, end_ms = spans.setdefault(number, (now_ms, now_ms + lasts_ms[number]))
+        if _year(begin_ms) < _year(now_ms):
+            raise UsageError(
+                f"phase {phase.name!r} lies in {_year(begin_ms)}, in the business calendar, and the phases before it "
+                f"in {_year(now_ms)}: documents are numbered by year, and years do not go back",
+                next_step="give it a later day, or leave calendar_start out",
+            )
+        now_ms = end_ms
+    return [spans[number] for number in range(len(phases))]
+
+
+def _year(instant_ms: float) -> int:
+    return datetime.fromtimestamp((instant_ms + VIETNAM_OFFSET_MS) / 1000, UTC).year
 
 
 class WorkloadPhase:

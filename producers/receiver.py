@@ -195,7 +195,7 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
         """Return the deliveries that are answered; the others count as done with, for nobody will ever answer them."""
         answered = []
         for one in waiting:
-            if faults.withhold(one.event.recipient, received_us):
+            if faults.withhold(one.event.packet_id, one.event.recipient, received_us):
                 one.fetched.unanswered -= 1
             else:
                 answered.append(one)

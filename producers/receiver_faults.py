@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from docaxis.domain.plan import Plan
-from docaxis.workload.faults import RECEIVER_FAULTS, Fault
+from docaxis.workload.faults import RECEIVER_FAULTS, Fault, are_apart, is_for_recipients
 
 #: Told of a fault's name and how many deliveries it befell.
 OnInjected = Callable[[str, int], None]
@@ -18,8 +18,10 @@ class ReceiverFaults:
         plan: Callable[[], Plan | None],
         first_phase: str,
         on_injected: OnInjected,
+        seed: int,
         share: tuple[int, int] = (0, 1),
     ) -> None:
+        self._apart, self._seed = are_apart(fault for fault, _ in faults), seed
         self._faults = [(fault, codes) for fault, codes in faults if fault.kind in RECEIVER_FAULTS]
         self._plan = plan
         self._first_phase = first_phase
@@ -27,6 +29,7 @@ class ReceiverFaults:
         index, of = share
         self._left = [((fault.count or 0) + of - 1 - index) // of for fault, _ in self._faults]
         self._free_us: dict[str, int] = {}
+        self._withheld: set[tuple[str, str]] = set()
         #: Agencies whose deliveries may have to wait.
         self.restricted: frozenset[str] = frozenset().union(
             *(codes for fault, codes in self._faults if fault.kind != "withhold-receipts")
@@ -59,14 +62,19 @@ class ReceiverFaults:
                 self._free_us[agency] = at_us + round(1e6 / fault.rate.value)
         return at_us
 
-    def withhold(self, agency: str, received_us: int) -> bool:
-        """Return whether this delivery is never answered; each is asked about once."""
+    def withhold(self, packet_id: str, agency: str, received_us: int) -> bool:
+        """Return whether this delivery is never answered, however often it is fetched."""
+        if (packet_id, agency) in self._withheld:
+            return True
+        if self._apart and not is_for_recipients(packet_id, self._seed):
+            return False
         for number, (fault, codes) in enumerate(self._faults):
             if fault.kind != "withhold-receipts" or not self._left[number] or (codes and agency not in codes):
                 continue
             span = self._span_us(fault)
             if span is not None and received_us >= span[0]:
                 self._left[number] -= 1
+                self._withheld.add((packet_id, agency))
                 self._on_injected(fault.kind, 1)
                 return True
         return False

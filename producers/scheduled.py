@@ -51,6 +51,7 @@ class _Part:
     """Arrivals of one block that are this fleet's: points, documents and marks so far drafted."""
 
     points: Floats
+    following: Floats  # the point after each, whichever fleet's
     drafts: Drafts
     marks: Int64s
 
@@ -115,14 +116,15 @@ class ScheduledSender:
 
     def _part(self, number: int, points: Floats, times_us: Floats, batch: DraftBatch) -> _Part:
         """Draft what of a batch is this fleet's. Faults are drawn over all fleets' documents."""
-        marks = self.load.faults.marks(number, times_us.astype(np.int64))
+        marks = self.load.faults.marks(number, times_us.astype(np.int64), lambda: self.drafter.packet_ids(batch))
         index, of = self.share
+        following = np.append(points[1:], points[-1:])
         if of > 1:
             mine = np.flatnonzero(batch.sender % of == index)
-            points, marks, batch = points[mine], marks[mine], batch.ordered(mine)
+            points, following, marks, batch = points[mine], following[mine], marks[mine], batch.ordered(mine)
         if len(self.pairs):
             np.add.at(self.pairs, (np.repeat(batch.sender, batch.fan_out), batch.recipient), 1)
-        return _Part(points, self.drafter.draft(batch), marks)
+        return _Part(points, following, self.drafter.draft(batch), marks)
 
     async def _send_open(self, number: int, stop: asyncio.Event) -> None:
         if number in self._ahead:
@@ -172,7 +174,8 @@ class ScheduledSender:
                 await asyncio.sleep(LOOK_S / 2)
                 continue
             chosen = np.arange(first, first + count)
-            faulted = self.load.faults.apply(part.drafts.ordered(chosen), due_us[:count], part.marks[chosen])
+            marks, following_us = part.marks[chosen], self._due_us(number, part.following[chosen])
+            faulted = self.load.faults.apply(part.drafts.ordered(chosen), due_us[:count], marks, following_us)
             self._note_injected(part, chosen)
             first += count
             await self._send_slice(faulted, now_us + HORIZON_US, stop)
@@ -221,15 +224,17 @@ class ScheduledSender:
 
     async def _closed_drafts(self, number: int, stop: asyncio.Event) -> AsyncIterator[Drafts]:
         for block in self.load.phases[number].blocks():
+            await self._until(self._goes_on, stop)
+            await self.window.room()  # waited for here, so that nothing is drafted that would go after the phase's end
             plan = self._planned()
             if self.clock.wall_us() >= plan.phases[number].end_us:
                 return
-            await self._until(self._goes_on, stop)
             now_us = plan.phase_us(number, self.clock.wall_us())
             part = self._part(
                 number, block.points, np.full(len(block.points), float(now_us)), block.draft(0, len(block.points))
             )
-            faulted = self.load.faults.apply(part.drafts, np.zeros(len(part.points), np.int64), part.marks)
+            nothing_due = np.zeros(len(part.points), np.int64)
+            faulted = self.load.faults.apply(part.drafts, nothing_due, part.marks, nothing_due)
             self._note_injected(part, np.arange(len(part.points)))
             if len(faulted.drafts):
                 yield faulted.drafts

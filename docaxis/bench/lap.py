@@ -26,6 +26,10 @@ class Lap:
         self._last: Mark | None = None
         self.done = asyncio.Event()
 
+    def begin(self) -> None:
+        """Begin now, with nothing done: for work that is done long before its first result is seen."""
+        self._first = _mark(0)
+
     def note(self, count: int) -> None:
         """Note how much has been done so far."""
         if self._first is None and count > 0:

@@ -65,7 +65,7 @@ def main(name: str, arguments: dict[str, Any]) -> None:
     """Run a part in this process and print its rates."""
     import uvloop
 
-    from docaxis.bench import bare, floor, measured
+    from docaxis.bench import bare, floor, measured, sending
     from docaxis.commands.role import GC_THRESHOLD
 
     parts: dict[str, Callable[..., Awaitable[dict[str, float]]]] = {
@@ -74,6 +74,7 @@ def main(name: str, arguments: dict[str, Any]) -> None:
         "stream": measured.stream,
         "hub": measured.hub,
         "stock": measured.stock,
+        "send": sending.send,
     }
     threading.Thread(target=_end_with_parent, daemon=True).start()
     if name == "floor":  # processes of its own, and prints by itself

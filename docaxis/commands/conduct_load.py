@@ -12,7 +12,6 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 
 from docaxis.commands.axis import Axis, Child
 from docaxis.commands.conduct import RoleCommand, count_drained
-from docaxis.commands.join import first_phase
 from docaxis.commands.load_faults import FaultInjector
 from docaxis.domain.control import Command, ControlRecord, Echo, Hello, Offer, Ready
 from docaxis.domain.errors import InfrastructureError
@@ -25,6 +24,7 @@ from docaxis.kafka.topics import Topics
 from docaxis.settings import Settings
 from docaxis.workload.model import Workload
 from monitor.feed import Feed
+from monitor.load_result import Injected
 from monitor.reading import Readings
 from monitor.series import Series
 from monitor.settle import all_closed, all_received, all_stated, sending_ended
@@ -123,7 +123,7 @@ class LoadConductor:
             self.axis,
             self.broker,
             self._planned,
-            first_phase(self.workload),
+            self.workload.first_phase,
             lambda name: self._start(commands[name]),
         )
         try:
@@ -233,7 +233,7 @@ class LoadConductor:
             tell(moment)
             if not aborted and not over and (aborted := self.aborts(moment)):
                 self._plan = await self._say_plan(phases_ended(plan, now_us + CHANGE_LEAD_US), *voice)
-            ended = over and sending_ended(readings, self.run, self.fleets, partitions)
+            ended = over and sending_ended(readings, self.run, self.fleets, partitions, control.ready.get(self.run, {}))
             if ended and not injector.pending and self._closed(readings):
                 return False, aborted
             settled = ended and not injector.pending
@@ -242,7 +242,10 @@ class LoadConductor:
             await asyncio.sleep(TICK_S)
 
     def _closed(self, readings: Readings) -> bool:
-        return all(done(readings, self.run) for done in (all_closed, all_received, all_stated))
+        injected, run = Injected.of(readings, self.run), self.run
+        withheld, corrupt = injected.documents("withhold-receipts"), injected.documents("corrupt")
+        closed = all_closed(readings, run, withheld, corrupt) and all_received(readings, run, withheld)
+        return closed and all_stated(readings, run)
 
     @staticmethod
     def _overdue(deadline_us: int, now_us: int) -> bool:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,6 +37,7 @@ from docaxis.kafka.client import client_kwargs
 from docaxis.kafka.jars import KAFKA_VERSION
 from docaxis.kafka.topics import Topics, ensure_topics, plan_topics
 from docaxis.settings import Settings
+from monitor.by_agency import agency_fields, write_received_pairs
 from monitor.live.page import LivePage
 from monitor.progress import Moment, closing_view, progress_line
 from monitor.report import write_report
@@ -115,7 +117,10 @@ def demo(
     plan.milestones()  # refuses what was never published, before anything is started
     make_folder(settings.paths.runs / run, "DOCAXIS_PATHS_RUNS")
     final = plan.milestones()[-1]
-    with kafka_for_run(settings, final.sent, final.received, keep=keep) as (reachable, _):
+    with kafka_for_run(settings, final.sent, final.received, keep=keep, tell=partial(progress, language=lang)) as (
+        reachable,
+        _,
+    ):
         raise typer.Exit(asyncio.run(_demo(reachable, plan, lang)))
 
 
@@ -126,7 +131,10 @@ async def _demo(settings: Settings, plan: DemoPlan, language: Language) -> int:
     folder = settings.paths.runs / plan.run
     started_us = time.time_ns() // 1000
     console = Console()
-    progress(f"Sending {final.sent:,} documents to {final.received:,} recipients ({plan.run}); roles are starting ...")
+    progress(
+        f"Sending {final.sent:,} documents to {final.received:,} recipients ({plan.run}); roles are starting ...",
+        language,
+    )
     async with Axis(settings, folder / "logs") as axis:
         conductor = Conductor(settings, axis, plan.run, fleets=1)
         processors = [
@@ -135,7 +143,7 @@ async def _demo(settings: Settings, plan: DemoPlan, language: Language) -> int:
         ]
         cluster = (client_kwargs(settings.kafka), Topics(settings.topics.prefix), settings.topics.partitions)
         async with LivePage(*cluster, conductor.feed, plan.registry) as page:
-            progress(f"Live page: {page.url}/?lang={language}")
+            progress(f"Live page: {page.url}/?lang={language}", language)
             with _teller(console, final.total, language) as tell:
                 conducted = await conductor.conduct(processors, [RoleCommand("fleet", plan.fleet_arguments())], tell)
     verdict = judge(conducted.readings, plan.run, milestones, drained=conducted.drained)
@@ -171,7 +179,9 @@ def _conclude(
             for name, peak in conducted.peak_rss_bytes.items()
         },
     )
+    result |= agency_fields(conducted.readings, plan.run)
     write_histograms(folder, stages)
+    write_received_pairs(folder, conducted.readings, plan.run, plan.registry)
     path = write_result(folder, result)
     report = write_report(load_run(folder), plan.registry, language)
     console.print(closing_view(verdict, stages, result["rates"], language))

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import re
+import socket
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated
@@ -96,7 +97,7 @@ def fleet(
         agencies,
         seed,
         receive=receive,
-        name=f"fleet-{number}" if history or rate or join or replay else f"receivers-{number}",
+        name=source_name(number, sends=bool(history or rate or join or replay), states=life_cycle),
         share=(number, of),
         poll_interval_us=int(poll_interval * 1e6),
         life_cycle=life_cycle,
@@ -138,6 +139,17 @@ def go_before_others() -> None:
             os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(os.sched_get_priority_min(os.SCHED_RR)))
         else:
             os.setpriority(os.PRIO_PROCESS, 0, GENERATOR_NICENESS)
+
+
+def source_name(number: int, *, sends: bool, states: bool) -> str:
+    """Return what a fleet's readings are told apart by: its share, or its process if it only receives and states.
+
+    Any number of receivers share a run without having numbers, and each has statuses of its own still to state. Those
+    that state nothing have nothing to tell either: they share a name, and a new one takes the place of one that died.
+    """
+    if sends:
+        return f"fleet-{number}"
+    return f"receivers-{socket.gethostname()}-{os.getpid()}" if states else f"receivers-{number}"
 
 
 def check_run(run: str) -> None:

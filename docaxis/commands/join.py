@@ -43,13 +43,8 @@ class Joined:
             life_cycle=receipts.life_cycle,
             in_flight_max=self.workload.generator.in_flight,
             receiver_faults=self.receiver_faults,
-            first_phase=first_phase(self.workload),
+            first_phase=self.workload.first_phase,
         )
-
-
-def first_phase(workload: Workload) -> str:
-    """Return the phase in which faults happen that name none: the first that is measured, else the first."""
-    return next((phase.name for phase in workload.offering if phase.measured), workload.offering[0].name)
 
 
 async def join_load_test(client: Mapping[str, Any], topics: Topics, run: str, registry: Registry) -> Joined:
@@ -80,7 +75,7 @@ def joined_of(offer: Offer, registry: Registry) -> Joined:
     phases = workload.offering
     load = ScheduledLoad(
         [offering.load(number) for number in range(len(phases))],
-        SenderFaults(workload.faults, [phase.name for phase in phases], first_phase(workload)),
+        SenderFaults(workload.faults, [phase.name for phase in phases], workload.first_phase, workload.seed),
         [phase.in_flight if phase.closed else None for phase in phases],
         [phase.duration for phase in phases],
         drafted_ahead=workload.documents.drafted_ahead,

@@ -2,7 +2,7 @@
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from docaxis.commands.options import make_folder, progress
@@ -18,7 +18,7 @@ _FREE = "`docaxis broker down --remove-data`"
 
 @contextlib.contextmanager
 def kafka_for_run(
-    settings: Settings, documents: int, deliveries: int, *, keep: bool
+    settings: Settings, documents: int, deliveries: int, *, keep: bool, tell: Callable[[str], None] = progress
 ) -> Iterator[tuple[Settings, EmbeddedBroker | None]]:
     """Give settings that reach a cluster, and the broker if it was started here.
 
@@ -35,11 +35,11 @@ def kafka_for_run(
     _check_room(settings.paths.home, documents * DOCUMENT_BYTES + deliveries * DELIVERY_BYTES)
     if status.running:
         until = f"; it ends with the command of pid {status.owner_pid}" if status.owner_pid is not None else ""
-        progress(f"Using the broker that runs at {status.bootstrap_servers}{until}")
+        tell(f"Using the broker that runs at {status.bootstrap_servers}{until}")
         yield settings.with_servers(status.bootstrap_servers), None
         return
     fresh = not status.data_dir.exists()
-    broker = EmbeddedBroker(settings, owned=True, report=progress)
+    broker = EmbeddedBroker(settings, owned=True, report=tell)
     if fresh and not keep:  # before anything is written: an interrupted start is cleared away too
         make_folder(status.data_dir, "DOCAXIS_PATHS_HOME")
         ours.touch()
@@ -54,11 +54,11 @@ def kafka_for_run(
     finally:
         if keep:
             broker.release()
-            progress(f"The broker goes on at {broker.bootstrap_servers}; `docaxis broker down` stops it")
+            tell(f"The broker goes on at {broker.bootstrap_servers}; `docaxis broker down` stops it")
         else:
             broker.stop(remove_data=fresh)
             if not fresh:
-                progress(f"Its data stays in {status.data_dir}, which was there before; to free it: {_FREE}")
+                tell(f"Its data stays in {status.data_dir}, which was there before; to free it: {_FREE}")
 
 
 def _check_room(home: Path, needed: int) -> None:

@@ -34,6 +34,8 @@ class FaultInjector:
     restart: Callable[[str], Awaitable[Child]]
     done: list[dict[str, Any]] = field(default_factory=list)
     _tasks: list["asyncio.Task[None]"] = field(default_factory=list)
+    # A role that starts while its broker does not answer ends: those faults take turns.
+    _turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def begin(self, faults: Sequence[Fault]) -> None:
         """Inject each fault at its time."""
@@ -68,6 +70,13 @@ class FaultInjector:
     async def _inject(self, fault: Fault) -> None:
         while (left_us := self._begin_us(fault) - _now_us()) > 0:  # noqa: ASYNC110  # the plan may change meanwhile
             await asyncio.sleep(min(LOOK_S, left_us / 1e6))
+        if fault.kind == "paused-hub":
+            await self._befall(fault)
+        else:
+            async with self._turn:
+                await self._befall(fault)
+
+    async def _befall(self, fault: Fault) -> None:
         row = self._note(fault, _now_us(), _now_us(), "begun")
         lasts_s = (fault.lasts or 0) / 1e6
         if fault.kind == "paused-hub":
@@ -96,7 +105,7 @@ class FaultInjector:
         self.axis.children.remove(child)  # first: its end is no failure that others should report
         child.process.kill()
         await child.process.wait()
-        await self.restart(name)
+        await self.axis.wait_ready([await self.restart(name)])
         return "killed and started again"
 
     async def _befall_broker(self, kind: str, lasts_s: float) -> str:

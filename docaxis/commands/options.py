@@ -8,6 +8,8 @@ import typer
 
 from docaxis.domain.errors import InfrastructureError
 from docaxis.settings import Settings, load_settings
+from monitor.sentences import sentence
+from monitor.words import Language
 
 SettingsFile = Annotated[
     Path | None,
@@ -47,6 +49,6 @@ def make_folder(folder: Path, variable: str) -> None:
         ) from error
 
 
-def progress(text: str) -> None:
+def progress(text: str, language: Language = Language.EN) -> None:
     """Tell on stderr what is being done, so that stdout stays the result's."""
-    print(text, file=sys.stderr, flush=True)
+    print(sentence(text, language), file=sys.stderr, flush=True)

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,7 +23,7 @@ from docaxis.commands.axis import Axis
 from docaxis.commands.conduct import RoleCommand
 from docaxis.commands.conduct_load import ConductedLoad, LoadConductor, LoadMoment
 from docaxis.commands.hub import RegistryFile
-from docaxis.commands.join import first_phase, joined_of
+from docaxis.commands.join import joined_of
 from docaxis.commands.kafka_for_run import kafka_for_run
 from docaxis.commands.load_faults import needs_broker
 from docaxis.commands.objective_watch import ObjectiveWatch
@@ -35,6 +36,7 @@ from docaxis.commands.options import (
     progress,
     settings_from,
 )
+from docaxis.commands.page_options import PagePort, TokenFile, live_settings
 from docaxis.commands.preview import preview
 from docaxis.domain.agency import Registry
 from docaxis.domain.control import Offer
@@ -56,7 +58,7 @@ from monitor.load_result import (
     load_test_fields,
     write_load_files,
 )
-from monitor.load_view import load_closing_view, load_line, load_table
+from monitor.load_view import Now, load_closing_view, load_line, load_table
 from monitor.objectives import Judgement, judge_objectives
 from monitor.reading import ARRIVALS
 from monitor.report import REPORT, write_report
@@ -168,7 +170,9 @@ def run(
         int, typer.Option(min=0, max=64, help="Further fleets that join from other machines.")
     ] = 0,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the broker running, with all topics.")] = False,
-    lang: Annotated[Language, typer.Option(help="Language of the report.")] = Language.EN,
+    lang: Annotated[Language, typer.Option(help="Language of the views and of the report.")] = Language.EN,
+    page_port: PagePort = 0,
+    token_file: TokenFile = None,
     as_json: AsJson = False,
     settings_file: SettingsFile = None,
 ) -> None:
@@ -176,6 +180,7 @@ def run(
     settings = settings_from(settings_file, {"kafka.bootstrap_servers": bootstrap_servers, "topics.prefix": prefix})
     if hub not in (None, "external", "reference"):
         raise UsageError(f"--hub {hub} is not known", next_step="leave it out, or give --hub external")
+    page = live_settings("127.0.0.1", page_port, None, token_file)
     test = prepare(workload, registry=registry, seed=seed, hub=hub, fleets=fleets, external_fleets=external_fleets)
     expected = preview(test.loaded.workload, test.registry, test.started_ms)
     if check:
@@ -188,8 +193,11 @@ def run(
             next_step="leave it out: a broker is started for the run",
         )
     documents, deliveries = expected.documents, expected.deliveries
-    with kafka_for_run(settings, documents, deliveries, keep=keep) as (reachable, broker):
-        finished = asyncio.run(run_load_test(reachable, test, broker, as_json=as_json))
+    with kafka_for_run(settings, documents, deliveries, keep=keep, tell=partial(progress, language=lang)) as (
+        reachable,
+        broker,
+    ):
+        finished = asyncio.run(run_load_test(reachable, test, broker, page, language=lang, as_json=as_json))
     path = write_report(load_run(finished.folder), test.registry, lang, finished.folder / REPORT)
     progress(os.path.relpath(path))
     raise typer.Exit(finished.exit_code)
@@ -221,7 +229,14 @@ class Finished:
 
 
 async def run_load_test(
-    settings: Settings, test: LoadTest, broker: EmbeddedBroker | None, *, as_json: bool = False, quiet: bool = False
+    settings: Settings,
+    test: LoadTest,
+    broker: EmbeddedBroker | None,
+    page_settings: LiveSettings | None = None,
+    *,
+    language: Language = Language.EN,
+    as_json: bool = False,
+    quiet: bool = False,
 ) -> Finished:
     """Run it and write its result."""
     if needs_broker(test.loaded.workload.faults) and broker is None:
@@ -235,10 +250,10 @@ async def run_load_test(
     started_us = time.time_ns() // 1000
     console = Console(stderr=as_json)
     if not quiet:
-        progress(f"{test.loaded.workload.name} ({test.run}); roles are starting ...")
+        progress(f"{test.loaded.workload.name} ({test.run}); roles are starting ...", language)
         for number in range(test.fleets, test.all_fleets):
             share = f"{number + 1}/{test.all_fleets}"
-            progress(f"on another machine: docaxis fleet --join --run {test.run} --share {share}")
+            progress(f"on another machine: docaxis fleet --join --run {test.run} --share {share}", language)
     watch = ObjectiveWatch(test.loaded.workload.objectives, test.run, test.registry)
     async with Axis(settings, folder / "logs") as axis:
         conductor = LoadConductor(
@@ -253,17 +268,17 @@ async def run_load_test(
             watch.why_abort,
         )
         cluster = (client_kwargs(settings.kafka), Topics(settings.topics.prefix), settings.topics.partitions)
-        promises = LiveSettings(objectives=ServiceObjectives.load())
+        promises = replace(page_settings or LiveSettings(), objectives=ServiceObjectives.load())
         async with LivePage(*cluster, conductor.feed, test.registry, promises) as page:
             if not quiet:
-                progress(f"Live page: {page.url}/?run={test.run}")
-            with _teller(console, test.run, quiet=quiet) as tell:
+                progress(f"Live page: {page.url}/?run={test.run}&lang={language}", language)
+            with _teller(console, test.run, language, quiet=quiet) as tell:
                 conducted = await conductor.conduct(test.processors(), test.fleet_roles(), tell)
     finished = conclude(settings, test, conducted, started_us, folder)
     if as_json:
         print(json.dumps(finished.result))
     elif not quiet:
-        console.print(load_closing_view(finished.result, finished.judgements))
+        console.print(load_closing_view(finished.result, finished.judgements, language))
         console.print(f"{conducted.wall_seconds:,.1f} s   {os.path.relpath(folder / 'result.json')}", highlight=False)
     return finished
 
@@ -280,7 +295,7 @@ def conclude(settings: Settings, test: LoadTest, conducted: ConductedLoad, start
     faults += [f"ended early: {conducted.aborted}"] if conducted.aborted else []
     met = not faults and all(one.met is not False for one in judgements)
     exit_code = 3 if generator.reasons else 0 if met else 1
-    rows = faults_injected(workload.faults, conducted.plan, first_phase(workload), injected, conducted.faults)
+    rows = faults_injected(workload.faults, conducted.plan, workload.first_phase, injected, conducted.faults)
     result = result_of(
         Verdict(ledger, arrivals, (), tuple(faults)),
         figures.stages(),
@@ -317,7 +332,9 @@ def conclude(settings: Settings, test: LoadTest, conducted: ConductedLoad, start
 
 
 @contextlib.contextmanager
-def _teller(console: Console, run_id: str, *, quiet: bool) -> Iterator[Callable[[LoadMoment], None]]:
+def _teller(
+    console: Console, run_id: str, language: Language, *, quiet: bool
+) -> Iterator[Callable[[LoadMoment], None]]:
     """Give a function that shows moments: a table that changes on a terminal, a line now and then without one."""
     shown_s = [0.0]
     live = Live(console=console, transient=True, auto_refresh=False) if sys.stdout.isatty() and not quiet else None
@@ -329,10 +346,10 @@ def _teller(console: Console, run_id: str, *, quiet: bool) -> Iterator[Callable[
                 return
             shown_s[0] = time.monotonic()
             now_us = time.time_ns() // 1000
-            arguments = (now.plan, now.series.newest(10), now.readings, run_id, now_us, now.memory_bytes)
+            shown = Now(now.plan, now.series.newest(10), now.readings, run_id, now_us, now.memory_bytes, language)
             if live is not None:
-                live.update(load_table(*arguments), refresh=True)
+                live.update(load_table(shown), refresh=True)
             else:
-                console.print(load_line(*arguments), highlight=False, soft_wrap=True)
+                console.print(load_line(shown), highlight=False, soft_wrap=True)
 
         yield tell

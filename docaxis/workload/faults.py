@@ -1,5 +1,12 @@
-"""Faults that a workload injects: on the sending side, at the recipients, and to the parts of the axis."""
+"""Faults that a workload injects: on the sending side, at the recipients, and to the parts of the axis.
 
+Two faults never befall one document: a duplicate of whose two receipts one is withheld would be neither doubled nor
+lost, and the audit could not tell. Senders mark a document once at most, and a lot drawn by seed and packet says on
+which side a document may be befallen at all.
+"""
+
+import zlib
+from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -45,6 +52,18 @@ SENDER_FAULTS = ("duplicate", "delay", "reorder", "corrupt")
 RECEIVER_FAULTS = ("withhold-receipts", "silent-agency", "slow-consumer")
 
 
+def is_for_recipients(packet_id: str, seed: int) -> bool:
+    """Return whether a packet's receipts may be withheld; every other packet may be befallen at its sender."""
+    # A prime, not 2: the last bit of a CRC depends on few bits of neighbouring ids.
+    return zlib.crc32(packet_id.encode(), seed & 0xFFFFFFFF) % 1009 < 505
+
+
+def are_apart(faults: Iterable["Fault"]) -> bool:
+    """Return whether some faults are the senders' and others withhold receipts, so that lots must part them."""
+    kinds = {fault.kind for fault in faults}
+    return "withhold-receipts" in kinds and not kinds.isdisjoint(SENDER_FAULTS)
+
+
 class Fault(BaseModel):
     """One fault: what, when, how much."""
 
@@ -57,7 +76,8 @@ class Fault(BaseModel):
     at: Duration = Field("0 s", validate_default=True)
     #: How long it lasts.
     lasts: Duration | None = None
-    #: How many documents (receipts, for withhold-receipts) it befalls: the next ones from `at` on.
+    #: How many documents (receipts, for withhold-receipts) it befalls: the next ones from `at` on that no other fault
+    #: has or may have.
     count: int | None = Field(None, ge=1, le=1_000_000)
     #: How much later a delayed document is sent.
     by: Duration | None = None

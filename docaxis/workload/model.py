@@ -222,11 +222,23 @@ class Workload(Section):
         if not any(kind.share for kind in self.traffic):
             raise ValueError("the shares of the traffic add up to nothing")
         for fault in self.faults:
-            if fault.phase is not None and fault.phase not in names:
-                raise ValueError(
-                    f"fault {fault.kind!r}: there is no phase {fault.phase!r}; there are {', '.join(names)}"
-                )
+            self._check_fault(fault)
         return self
+
+    def _check_fault(self, fault: Fault) -> None:
+        """Refuse a fault that could not happen in its phase."""
+        phases = {phase.name: phase for phase in self.offering}
+        if fault.phase is not None and fault.phase not in phases:
+            raise ValueError(
+                f"fault {fault.kind!r}: there is no phase {fault.phase!r} that sends; there are {', '.join(phases)}"
+            )
+        if fault.kind == "delay" and phases[fault.phase or self.first_phase].closed:
+            raise ValueError(f"fault 'delay': in a closed phase ({fault.phase or self.first_phase}) nothing is due")
+
+    @property
+    def first_phase(self) -> str:
+        """The phase in which faults happen that name none: the first that is measured, else the first."""
+        return next((phase.name for phase in self.offering if phase.measured), self.offering[0].name)
 
     @property
     def offering(self) -> tuple[Phase, ...]:

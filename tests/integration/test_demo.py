@@ -82,6 +82,15 @@ def test_it_ends_with_a_table_a_verdict_and_a_result_and_frees_the_disk(tmp_path
     assert (result["verdict"], result["exit_code"], result["seed"]) == ("pass", 0, 1)
     last = result["milestones"][-1]
     assert last["sent"] + last["received"] == last["total_published"] == 4400
+    assert "Trang trực tiếp: " in stderr_of(tmp_path)
+    assert "các tiến trình đang khởi động" in stderr_of(tmp_path)
+    # The report ranks the agencies and draws who writes to whom: every delivery, once.
+    traffic = json.loads((tmp_path / "runs" / "latest" / "traffic.json").read_bytes())
+    assert sum(count for *_, count in traffic["pairs"]) == result["ledger"]["delivered_once"] == last["received"]
+    assert sum(one["count"] for one in result["latency_by_agency"].values()) == last["received"]
+    report = (tmp_path / "runs" / "latest" / "report.html").read_text(encoding="utf-8")
+    assert 'id="chart-agencies"' in report
+    assert 'id="chart-traffic"' in report
     assert not (tmp_path / ".docaxis" / "broker").exists()
 
 

@@ -4,18 +4,23 @@ Nothing here asks how fast the machine is: latencies are compared with each othe
 """
 
 import json
+import logging
 import os
+import re
 import subprocess
 import sys
 import time
+import urllib.request
 from pathlib import Path
 from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
+from docaxis.bench.load_test import measure
+from docaxis.bench.session import QUICK, Session
 from docaxis.kafka.broker import EmbeddedBroker
-from docaxis.settings import KafkaSettings, TopicSettings
+from docaxis.settings import KafkaSettings, PathSettings, Settings, TopicSettings
 from monitor.histogram import Histogram
 
 #: A stall's length, and the share of it that a percentile among the documents it held up must show.
@@ -23,6 +28,8 @@ STALL_S = 2.0
 
 #: The generator is not judged where something else is: tests run on machines that are busy with other things.
 LENIENT = {"schedule_error_p99": "60 s", "loop_lag_p99": "60 s", "clock_step": "60 s"}
+
+TOKEN = "entered-by-the-tester"
 
 DRAIN = {"name": "drain", "kind": "drain", "duration": "60 s"}
 
@@ -74,56 +81,61 @@ def _percentile_s(folder: Path, stage: str, share: float) -> float:
 
 @pytest.mark.slow
 @pytest.mark.timeout(500)
-def test_injected_faults_are_found_exactly(kafka: KafkaSettings, topic_settings: TopicSettings, tmp_path: Path) -> None:
-    """Two fleets, all faults of the client side, a hub that stands still and a worker that is killed."""
+def test_injected_faults_are_found_exactly(tmp_path: Path) -> None:
+    """Two fleets, every kind of fault and many at one moment, in open, recorded and closed phases."""
     faults: list[dict[str, Any]] = [
         {"kind": "duplicate", "count": 5, "at": "1 s"},
         {"kind": "corrupt", "count": 3, "at": "1 s"},
-        {"kind": "delay", "count": 4, "by": "1 s", "at": "2 s"},
-        {"kind": "reorder", "count": 4, "at": "2 s"},
-        # Long after the duplicates: one of whose two receipts is withheld would be neither doubled nor lost.
-        {"kind": "withhold-receipts", "count": 6, "at": "5 s"},
+        {"kind": "delay", "count": 4, "by": "1 s", "at": "1 s"},
+        {"kind": "reorder", "count": 4, "at": "1 s"},
+        {"kind": "withhold-receipts", "count": 6, "at": "1 s"},
         {"kind": "silent-agency", "agencies": ["G22"], "at": "1 s", "lasts": "2 s"},
         {"kind": "slow-consumer", "agencies": ["H53"], "rate": "20 deliveries/s", "lasts": "2 s"},
-        {"kind": "paused-hub", "at": "3 s", "lasts": "1 s"},
+        {"kind": "paused-hub", "at": "1 s", "lasts": "1 s"},
         {"kind": "killed-worker", "at": "2 s"},
+        {"kind": "killed-hub", "at": "4 s"},
+        {"kind": "stopped-broker", "at": "4 s", "lasts": "1 s"},
+        *({"kind": kind, "count": 2, "phase": "recorded"} for kind in ("duplicate", "withhold-receipts")),
+        *({"kind": kind, "count": 2, "phase": "closed"} for kind in ("duplicate", "corrupt", "withhold-receipts")),
     ]
+    tmp_path.joinpath("trace.txt").write_text("".join(f"{number / 50}\n" for number in range(90)), encoding="utf-8")
     workload = {
         "name": "faults",
         "phases": [
             {"name": "warm-up", "kind": "warm-up", "duration": "2 s", "rate": "50 documents/s"},
-            {"name": "load", "duration": "6 s", "rate": "100 documents/s"},
-            {**DRAIN, "duration": "45 s"},
+            {"name": "load", "duration": "5 s", "rate": "100 documents/s"},
+            {"name": "recorded", "duration": "2 s", "arrivals": "trace", "file": "trace.txt"},
+            # A wider window than there are deliveries before: it has room even if nothing of them was audited yet.
+            {"name": "closed", "duration": "2 s", "arrivals": "closed", "in_flight": 3000},
+            {**DRAIN, "duration": "2 min"},
         ],
-        "traffic": [{"fan_out": 1.0}],
+        "traffic": [{"fan_out": 2.0}],
         "documents": {"recalls": {"share": 0.1, "after": "1 s"}},
         "generator": LENIENT,
         "faults": faults,
     }
-    code, result = _run(tmp_path, workload, "--fleets", "2", *_on(kafka, topic_settings))
+    code, result = _run(tmp_path, workload, "--fleets", "2")
     assert result["faults"] == []
     assert (code, result["verdict"]) == (0, "pass")
-    injected = {row["kind"]: row["count"] for row in result["faults_injected"]}
+    injected = {row["kind"]: row for row in result["faults_injected"]}
     assert injected.keys() == {fault["kind"] for fault in faults}
-    assert {kind: injected[kind] for kind in ("duplicate", "corrupt", "delay", "reorder", "withhold-receipts")} == {
-        "duplicate": 5,
-        "corrupt": 3,
-        "delay": 4,
-        "reorder": 4,
-        "withhold-receipts": 6,
-    }
-    assert result["faults_found"] == {"duplicate": 5, "corrupt": 3, "withhold-receipts": 6}
-    assert (result["ledger"]["duplicated"], result["ledger"]["lost"]) == (5, 6)
+    counted = ("duplicate", "corrupt", "delay", "reorder", "withhold-receipts")
+    wanted = {kind: sum(fault["count"] for fault in faults if fault["kind"] == kind) for kind in counted}
+    assert {kind: injected[kind]["count"] for kind in counted} == wanted
+    ledger, found = result["ledger"], result["faults_found"]
+    assert (found["corrupt"], found["withhold-receipts"], ledger["lost"]) == (5, 10, 10)
+    assert f"9 documents, {ledger['duplicated']} deliveries" == injected["duplicate"]["detail"]
+    assert found["duplicate"] == ledger["duplicated"] >= 9
     _check_the_parts_agree(tmp_path, result)
 
 
 def _check_the_parts_agree(folder: Path, result: dict[str, Any]) -> None:
     """Phases, series, traffic and ledger tell the same story."""
-    load = next(phase for phase in result["phases"] if phase["name"] == "load")
+    measured = [phase for phase in result["phases"] if phase["measured"]]
     latency = result["latency_seconds"]
     assert (
         latency["delivery"]["count"]
-        == load["received"]
+        == sum(phase["received"] for phase in measured)
         == sum(row["count"] for row in result["latency_by_agency"].values())
     )
     rows = pq.read_table(folder / "runs" / "latest" / "series.parquet").to_pylist()
@@ -248,17 +260,21 @@ def test_a_run_is_paused_sped_up_and_ended_while_it_goes_on(
         "phases": [{"name": "load", "duration": "10 min", "rate": "50 documents/s", "arrivals": "constant"}, DRAIN],
         "generator": LENIENT,
     }
-    options = _on(kafka, topic_settings)
-    process = subprocess.Popen(
-        _command(tmp_path, workload, *options), env=_environment(tmp_path), cwd=tmp_path, stdout=subprocess.DEVNULL
-    )
+    options, token, told = _on(kafka, topic_settings), tmp_path / "token", tmp_path / "told.txt"
+    token.write_text(TOKEN, encoding="ascii")
+    command = _command(tmp_path, workload, *options, "--token-file", str(token))
+    with told.open("wb") as stderr:
+        process = subprocess.Popen(
+            command, env=_environment(tmp_path), cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=stderr
+        )
     try:
-        said = [_steer(tmp_path, options, *words) for words in (["rate", "2x"], ["pause"], ["resume"], ["end-phase"])]
-        assert process.wait(timeout=200) == 0
+        said = [_steer(tmp_path, options, *words) for words in (["rate", "2x"], ["pause"], ["resume"])]
+        _press(told, "end-phase")
+        assert process.wait(timeout=200) == 0, told.read_text(encoding="utf-8")
     finally:
         process.kill()
         process.wait()
-    assert [one.split(": ")[1].split(" from")[0] for one in said] == ["rate 2x", "pause", "resume", "end-phase"]
+    assert [one.split(": ")[1].split(" from")[0] for one in said] == ["rate 2x", "pause", "resume"]
     result = json.loads((tmp_path / "runs" / "latest" / "result.json").read_text(encoding="utf-8"))
     at_us = {one["verb"]: one["at_us"] for one in result["controls"]}
     load = result["phases"][0]
@@ -268,6 +284,16 @@ def test_a_run_is_paused_sped_up_and_ended_while_it_goes_on(
     fast_s = (at_us["pause"] - at_us["rate"] + at_us["end-phase"] - at_us["resume"]) / 1e6
     assert abs(load["offered"] - (50 * slow_s + 100 * fast_s)) <= 3
     assert result["ledger"]["documents"] == load["sent"] == load["offered"]
+
+
+def _press(told: Path, control: str) -> None:
+    """Use a control of the run's live page, as whoever has entered the token."""
+    page = re.search(r"Live page: (http\S+)/\?run=([^&\s]+)", told.read_text(encoding="utf-8"))
+    assert page is not None, told.read_text(encoding="utf-8")
+    url = f"{page[1]}/api/control/{control}?run={page[2]}"
+    request = urllib.request.Request(url, b"{}", {"Authorization": f"Bearer {TOKEN}"}, method="POST")
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        assert answer.status == 200
 
 
 def _steer(folder: Path, options: tuple[str, ...], *words: str) -> str:
@@ -286,3 +312,26 @@ def _steer(folder: Path, options: tuple[str, ...], *words: str) -> str:
             return done.stdout.strip()
         assert time.monotonic() < deadline_s, done.stderr
         time.sleep(1)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(500)
+async def test_a_quarter_of_the_ceiling_loses_nothing_and_is_valid(
+    kafka: KafkaSettings, topic_settings: TopicSettings, tmp_path: Path
+) -> None:
+    """What `docaxis bench load_test_error` measures, briefly: how late the generator was is the benchmark's to say."""
+    paths = PathSettings(home=tmp_path, runs=tmp_path / "runs")
+    session = Session(Settings(kafka=kafka, topics=topic_settings, paths=paths), QUICK, tmp_path, print)
+    handlers = list(logging.getLogger().handlers)
+    try:
+        rows = {row.name: row for row in await measure(session)}
+    finally:
+        for handler in set(logging.getLogger().handlers) - set(handlers):
+            logging.getLogger().removeHandler(handler)
+            handler.close()
+        logging.getLogger().handlers[:] = handlers
+    assert rows["load_test_valid"].met, rows
+    assert rows["load_test_lost"].met, rows
+    result = json.loads((tmp_path / "runs" / "latest" / "result.json").read_text(encoding="utf-8"))
+    assert result["phases"][0]["sent"] == result["phases"][0]["offered"] == result["ledger"]["documents"]
+    assert result["phases"][0]["measured"]

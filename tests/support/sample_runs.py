@@ -256,6 +256,7 @@ def _phases(sample: Sample, series: dict[str, Any]) -> list[dict[str, Any]]:
     for name, kind in kinds.items():
         seconds = [i for i, phase in enumerate(series["phase"]) if phase == name]
         sums = {key: sum(series[key][i] for i in seconds) for key in ("offered", "sent", "received")}
+        sums["offered_deliveries"] = sums["received"]
         told.append(
             {"name": name, "kind": kind, "start_us": start_us + seconds[0] * 1_000_000}
             | {"end_us": start_us + (seconds[-1] + 1) * 1_000_000, "measured": kind == "load", "closed": False}

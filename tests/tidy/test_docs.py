@@ -15,6 +15,9 @@ from docaxis.cli import COMMANDS, main
 from docaxis.commands.generate import demo_svg
 from docaxis.domain.errors import EXIT_INTERNAL, EXIT_INTERRUPTED
 from docaxis.settings import Settings
+from docaxis.workload.faults import FAULT_KEYS, Fault
+from docaxis.workload.model import ARRIVAL_KEYS, Documents, GeneratorBounds, Phase, Receipts, Traffic, Workload
+from docaxis.workload.objectives import Objective
 from monitor.catalogue import CATALOGUE
 from monitor.histogram import Histogram
 from monitor.result import result_of
@@ -161,3 +164,19 @@ def test_the_picture_shows_a_result_as_the_demo_does() -> None:
     for said in ("30/09/2019", "PASS: every delivery accounted for, exactly once", "2.00 s", "runs/demo-1/result.json"):
         assert said in text, said
     assert "@font-face" not in picture
+
+
+def test_every_key_of_a_workload_is_documented_with_what_it_needs() -> None:
+    text = (ROOT / "docs" / "WORKLOAD.md").read_text(encoding="utf-8")
+    sections = (Workload, Phase, Traffic, Documents, Receipts, GeneratorBounds, Fault, Objective)
+    keys = {key for section in sections for key in section.model_fields}
+    tables = {"phases", "traffic", "documents", "receipts", "generator", "faults", "objectives"}
+    assert {key for key in keys if f"`{key}`" not in text} - tables == set()
+    assert {table for table in tables if f"[{table}]" not in text} == set()
+    for kinds in (ARRIVAL_KEYS, FAULT_KEYS):
+        for kind, (needed, allowed) in kinds.items():
+            row = next(
+                line for line in text.splitlines() if line.startswith("| `") and f"`{kind}`" in line.split("|")[1]
+            )
+            told = [re.findall(r"`(\w+)`", cell) for cell in row.split("|")[2:4]]
+            assert told == [list(needed), list(allowed)], kind

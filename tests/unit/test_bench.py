@@ -112,3 +112,11 @@ def test_growth_compares_the_peaks_of_both_halves() -> None:
     watch.note("hub", 0.1, 100)  # seen in one half only
     watch.note("gone", 0.1, 0)  # not told by the system
     assert watch.growth() == {"stream": pytest.approx(1.1)}
+
+
+def test_a_lap_that_begins_at_once_counts_what_is_done_before_the_first_result() -> None:
+    lap = Lap(10)
+    lap.begin()
+    lap.note(10)
+    assert lap.done.is_set()
+    assert lap.result()["per_second"] > 0  # in one go, and yet there is something to be timed

@@ -1,9 +1,12 @@
 """Fleets: how those that share a run divide what the ledger has closed, and how few agencies can be driven."""
 
+import os
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from docaxis.commands.fleet import source_name
 from docaxis.domain.agency import Registry
 from producers.load import fitting_mean
 from producers.traffic import TrafficModel
@@ -43,3 +46,10 @@ def test_a_registry_of_any_size_can_send_at_a_rate(agencies: int) -> None:
     assert 1 <= model.fan_out.mean <= agencies - 1
     if agencies > 4:
         assert model.fan_out.mean == pytest.approx(3.4)
+
+
+def test_receivers_that_state_have_names_of_their_own() -> None:
+    """Two in one run would overwrite what the other has still to state; a successor of one that states nothing may."""
+    assert source_name(2, sends=True, states=True) == "fleet-2"
+    assert str(os.getpid()) in source_name(0, sends=False, states=True)
+    assert source_name(0, sends=False, states=False) == "receivers-0"

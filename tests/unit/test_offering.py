@@ -9,11 +9,11 @@ from docaxis.domain.agency import Registry
 from docaxis.domain.calendar import date_of, vietnam_calendar
 from docaxis.domain.errors import UsageError
 from docaxis.domain.event import Delivered
-from docaxis.workload.file import workload_of
+from docaxis.workload.file import load_workload, shipped, workload_of
 from docaxis.workload.model import Workload
 from producers.drafting import Drafter
 from producers.life_cycle import plan_statuses
-from producers.offering import Offering, read_trace
+from producers.offering import Offering, phase_calendar, read_trace
 from producers.traffic import DraftBatch
 
 REGISTRY = Registry.load()
@@ -143,3 +143,37 @@ def test_a_recall_is_asked_for_and_answered() -> None:
     codes = [code for code, _ in plan_statuses(event, 1, vietnam_calendar())]
     assert codes[0] == "13"
     assert codes[1:] in (["15"], ["16"])
+
+
+@pytest.mark.parametrize("name", shipped())
+def test_what_is_shipped_can_be_drafted_phase_after_phase(name: str) -> None:
+    """Whenever it is run: a working day of the past may follow a warm-up of today."""
+    workload = load_workload(name).workload
+    offering = Offering(workload, REGISTRY, 1_800_000_000_000, read_trace)  # in 2027
+    newest_ms = 0
+    for number in range(len(workload.offering)):
+        block = next(offering.load(number).blocks())
+        batch = block.draft(0, min(20, len(block.points)))
+        assert newest_ms <= batch.calendar_ms[0]
+        newest_ms = int(batch.calendar_ms[-1])
+
+
+def test_the_calendar_leads_up_to_a_working_day_and_goes_on_from_it() -> None:
+    day = {
+        "duration": "10 s",
+        "rate": "100 documents/s",
+        "arrivals": "working-day",
+        "day": "2022-07-29",
+        "hours": [7, 18],
+    }
+    phases = [
+        {"name": "warm", "kind": "warm-up", "duration": "2 s", "rate": "200 documents/s"},
+        {"name": "day", **day},
+        {"name": "after", "duration": "3 s", "rate": "200 documents/s"},
+    ]
+    spans = phase_calendar(_workload(phases=phases), 1_800_000_000_000)
+    seven_ms = 1_659_052_800_000  # 29/07/2022, 7:00 in Vietnam
+    evening_ms = seven_ms + 11 * 3_600_000
+    assert spans == [(seven_ms - 2000, seven_ms), (seven_ms, evening_ms), (evening_ms, evening_ms + 3000)]
+    with pytest.raises(UsageError, match="lies in 2022"):
+        phase_calendar(_workload(phases=phases, documents={"calendar_start": "2023-01-02T08:00:00"}), 0)

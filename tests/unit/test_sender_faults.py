@@ -3,12 +3,13 @@
 import numpy as np
 
 from docaxis.domain.plan import Plan, first_plan
-from docaxis.workload.faults import Fault
+from docaxis.workload.faults import Fault, is_for_recipients
 from producers.drafting import Drafts, stamped
 from producers.receiver_faults import ReceiverFaults
 from producers.sender_faults import NONE, SenderFaults
 
 SECOND = 1_000_000
+SEED = 7
 PLAN = first_plan("r", SECOND, [("warm", "warm-up", SECOND, False, False), ("load", "load", 10 * SECOND, True, False)])
 
 
@@ -31,9 +32,11 @@ def test_each_fault_takes_the_next_documents_from_its_moment_on() -> None:
         ],
         ["warm", "load"],
         "load",
+        SEED,
     )
-    assert (faults.marks(0, np.arange(10) * SECOND) == NONE).all()
-    marks = [*faults.marks(1, np.array([0, SECOND // 2, SECOND])), *faults.marks(1, np.arange(2, 8) * SECOND)]
+    assert (faults.marks(0, np.arange(10) * SECOND, list) == NONE).all()
+    first, later = np.array([0, SECOND // 2, SECOND]), np.arange(2, 8) * SECOND
+    marks = [*faults.marks(1, first, list), *faults.marks(1, later, list)]
     assert marks == [1, 1, 0, 0, 1, 2, NONE, NONE, NONE]
 
 
@@ -47,10 +50,11 @@ def test_what_becomes_of_documents() -> None:
         ],
         ["load"],
         "load",
+        SEED,
     )
     due = np.arange(6, dtype=np.int64) * SECOND
-    marks = faults.marks(0, due)
-    faulted = faults.apply(_drafts(6), due, marks)
+    marks = faults.marks(0, due, list)
+    faulted = faults.apply(_drafts(6), due, marks, due + SECOND)
     assert [key.decode() for key in faulted.drafts.keys] == ["0", "0", "1", "2", "4", "3", "5"]
     assert len(faulted.due_us) == 7
     assert (np.diff(faulted.due_us) >= 0).all()
@@ -64,7 +68,7 @@ def test_what_becomes_of_documents() -> None:
 
 def test_documents_without_faults_are_left_alone() -> None:
     drafts, due = _drafts(3), np.arange(3, dtype=np.int64)
-    faulted = SenderFaults([], ["load"], "load").apply(drafts, due, np.full(3, NONE))
+    faulted = SenderFaults([], ["load"], "load", SEED).apply(drafts, due, np.full(3, NONE), due)
     assert faulted.drafts is drafts
     assert faulted.due_us is due
 
@@ -77,7 +81,7 @@ def _receivers(
     def plan() -> Plan | None:
         return PLAN
 
-    return ReceiverFaults(faults, plan, "load", lambda kind, count: noted.extend([kind] * count), share), noted
+    return ReceiverFaults(faults, plan, "load", lambda kind, count: noted.extend([kind] * count), SEED, share), noted
 
 
 def test_a_silent_agency_takes_everything_when_it_comes_back() -> None:
@@ -105,7 +109,36 @@ def test_withheld_receipts_are_exactly_as_many_over_all_fleets() -> None:
     for index in range(3):
         faults, noted = _receivers(fault, share=(index, 3))
         at_us = PLAN.phases[1].begin_us
-        assert not faults.withhold("H53", at_us - 1)
-        withheld += sum(faults.withhold("H53", at_us) for _ in range(20))
+        assert not faults.withhold("P.0", "H53", at_us - 1)
+        withheld += sum(faults.withhold(f"P.{number}", "H53", at_us) for number in range(20))
         assert noted
     assert withheld == 5
+
+
+def test_what_is_withheld_stays_withheld_when_it_is_fetched_again() -> None:
+    """A receiver that begins anew fetches what it had not committed: the same deliveries stay without an answer."""
+    faults, noted = _receivers((_fault(kind="withhold-receipts", count=2), frozenset[str]()))
+    at_us = PLAN.phases[1].begin_us
+    first = [faults.withhold(f"P.{number}", "H53", at_us) for number in range(4)]
+    again = [faults.withhold(f"P.{number}", "H53", at_us) for number in range(4)]
+    assert first == again == [True, True, False, False]
+    assert noted == ["withhold-receipts"] * 2
+
+
+def test_no_document_is_befallen_on_both_sides() -> None:
+    """Whatever the seed: a document that a sender marks is never among those whose receipts are withheld."""
+    packets = [f"G22.2022.{number:07}.0" for number in range(400)]
+    both = [_fault(kind="duplicate", count=30), _fault(kind="corrupt", count=20), _fault(kind="reorder", count=10)]
+    withheld = _fault(kind="withhold-receipts", count=50)
+    for seed in (*range(20), 1 << 62):
+        sender = SenderFaults([*both, withheld], ["load"], "load", seed)
+        marks = sender.marks(0, np.arange(400) * SECOND // 100, lambda: packets)
+        assert np.bincount(marks[marks != NONE]).tolist() == [30, 20, 10]
+        receiver = ReceiverFaults(
+            [(fault, frozenset()) for fault in (*both, withheld)], lambda: PLAN, "load", lambda kind, count: None, seed
+        )
+        at_us = PLAN.phases[1].begin_us
+        silent = {number for number, packet in enumerate(packets) if receiver.withhold(packet, "H53", at_us)}
+        assert len(silent) == 50
+        assert silent.isdisjoint(np.flatnonzero(marks != NONE).tolist())
+        assert all(is_for_recipients(packets[number], seed) for number in silent)

@@ -136,3 +136,19 @@ def test_check_shows_what_would_happen(capsys: pytest.CaptureFixture[str]) -> No
     assert "documents, about" in shown
     assert "█" in shown
     assert main(["run", "--check", "no-such-workload"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ('kind = "delay"\ncount = 1\nby = "1 s"\nphase = "closed"', "in a closed phase (closed) nothing is due"),
+        (
+            'kind = "duplicate"\ncount = 1\nphase = "drain"',
+            "there is no phase 'drain' that sends; there are load, closed",
+        ),
+    ],
+)
+def test_a_fault_that_could_not_happen_in_its_phase_is_refused(fault: str, said: str) -> None:
+    phases = '[[phases]]\nname = "closed"\nduration = "5 s"\narrivals = "closed"\nin_flight = 100\n'
+    phases += '[[phases]]\nname = "drain"\nkind = "drain"\nduration = "5 s"\n'
+    assert said in _said(f"{SOUND}{phases}[[faults]]\n{fault}\n")

@@ -1,0 +1,136 @@
+"""The sentences that judgements, faults and progress are told in, from English to Vietnamese.
+
+They are stored and logged in English, as they were made; whoever shows one asks for it here. A pattern's groups are
+figures and names, and stay as they are.
+"""
+
+import re
+
+from monitor.words import Language
+
+_SENTENCES = (
+    (r"([\d,.]+) lost", r"\1 lượt giao bị mất"),
+    (r"([\d,.]+) duplicated", r"\1 lượt giao bị trùng"),
+    (r"([\d,.]+) misrouted", r"\1 lượt giao nhầm"),
+    (r"([\d,.]+) contradictions", r"\1 mâu thuẫn"),
+    (r"([\d,.]+) refused", r"\1 lượt giao bị từ chối"),
+    (r"([\d,.]+) arrivals dropped", r"\1 văn bản bị bỏ qua"),
+    (r"([\d,.]+) arrivals failed", r"\1 văn bản gửi lỗi"),
+    (r"([\d,.]+) arrivals unknown", r"\1 văn bản không rõ kết quả"),
+    (
+        r"([\d,.]+) documents acknowledged to the senders, ([\d,.]+) in the topic",
+        r"bên gửi được xác nhận \1 văn bản, trong topic có \2",
+    ),
+    (r"the ledger does not add up", r"sổ đối soát không cân"),
+    (r"not drained: ([\d,.]+) deliveries outstanding", r"chưa xả hết: còn \1 lượt giao đang chờ"),
+    (r"milestone (\S+) counted differently from published", r"mốc \1: số đếm được khác số đã công bố"),
+    # objectives, as `docaxis run` words them
+    (r"received at least ([\d.]+)% of what was offered", r"nhận được ít nhất \1 % số phải giao"),
+    (r"backlog grows by at most (\S+) deliveries/s", r"tồn đọng tăng không quá \1 lượt giao/giây"),
+    (r"lost at most ([\d,]+)", r"mất không quá \1"),
+    (r"duplicated at most ([\d,]+)", r"trùng không quá \1"),
+    (r"dropped at most ([\d,]+)", r"bỏ qua không quá \1"),
+    (r"misrouted at most ([\d,]+)", r"giao nhầm không quá \1"),
+    (r"refused at most ([\d,]+)", r"từ chối không quá \1"),
+    (r"at least (\S+) deliveries/s", r"ít nhất \1 lượt giao/giây"),
+    (r"at least (\S+) documents/s", r"ít nhất \1 văn bản/giây"),
+    # load tests: what was injected, and what does not agree with it
+    (
+        r"([\d,.]+) documents acknowledged to the senders \(([\d,.]+) corrupt\), ([\d,.]+) in the topic",
+        r"bên gửi được xác nhận \1 văn bản (\2 bị làm hỏng), trong topic có \3",
+    ),
+    (
+        r"([\d,.]+) documents were corrupted, ([\d,.]+) unreadable ones were found",
+        r"đã làm hỏng \1 văn bản, tìm thấy \2 văn bản không đọc được",
+    ),
+    (r"([\d,.]+) lost, ([\d,.]+) were injected", r"\1 lượt giao bị mất, đã cố ý gây ra \2"),
+    (r"([\d,.]+) duplicated, ([\d,.]+) were injected", r"\1 lượt giao bị trùng, đã cố ý gây ra \2"),
+    (r"([\d,.]+) outstanding", r"\1 lượt giao còn chờ"),
+    (r"([\d,.]+) documents, ([\d,.]+) deliveries", r"\1 văn bản, \2 lượt giao"),
+    (r"([\d,.]+) deliveries", r"\1 lượt giao"),
+    (r"begun", r"đã bắt đầu"),
+    (r"stood still for (\S+) s", r"đứng yên \1 giây"),
+    (r"killed and started again", r"bị ngắt và khởi động lại"),
+    (r"stopped, and started again after (\S+) s", r"dừng, khởi động lại sau \1 giây"),
+    (r"limited to (\S+) deliveries/s", r"giới hạn ở \1 lượt giao/giây"),
+    (r"ended early: objective (.+) can no longer be met", r"kết thúc sớm: không thể đạt mục tiêu \1 được nữa"),
+    (
+        r"ended early: objective (.+) was missed for (\d+) seconds on end",
+        r"kết thúc sớm: mục tiêu \1 không đạt trong \2 giây liền",
+    ),
+    (r"ended early: (.+)", r"kết thúc sớm: \1"),
+    (r"objective missed: (.+)", r"không đạt mục tiêu: \1"),
+    # load tests: why a run is not valid
+    (
+        r"the generator sent late by itself by (.+) \(p99\); the bound is (.+)",
+        r"máy phát tự gửi trễ \1 (p99); giới hạn là \2",
+    ),
+    (
+        r"the generator's event loop was late by (.+) \(p99\); the bound is (.+)",
+        r"vòng lặp sự kiện của máy phát trễ \1 (p99); giới hạn là \2",
+    ),
+    (
+        r"the generator was held for (.+) s at its in-flight bound with its processor (\S+) busy: .+",
+        r"máy phát bị chặn \1 giây ở giới hạn văn bản đang gửi trong khi bộ xử lý của nó bận \2: không thể biết bên "
+        r"nào chậm; hãy dùng nhiều đội hơn",
+    ),
+    (r"the wall clock stepped by (.+); the bound is (.+)", r"đồng hồ nhảy \1; giới hạn là \2"),
+    # replays
+    (
+        r"replay: (\S+) of (\S+) documents sent, (\S+) doubled, (\S+) not in the plan, "
+        r"(\S+) pairs and (\S+) hours differ",
+        r"phát lại: đã gửi \1 trên \2 văn bản, \3 gửi trùng, \4 ngoài bản ghi, \5 cặp và \6 giờ bị lệch",
+    ),
+    (
+        r"replay: send-time error p99 (.+) ms, at most (.+) ms wanted",
+        r"phát lại: sai lệch giờ gửi p99 \1 ms, cần không quá \2 ms",
+    ),
+    (
+        r"replay: Kolmogorov-Smirnov distance (\S+), at most (\S+) wanted",
+        r"phát lại: khoảng cách Kolmogorov-Smirnov \1, cần không quá \2",
+    ),
+    # progress
+    (
+        r"Sending ([\d,]+) documents to ([\d,]+) recipients \((.+)\); roles are starting \.\.\.",
+        r"Gửi \1 văn bản tới \2 lượt nhận (\3); các tiến trình đang khởi động ...",
+    ),
+    (r"(.+) \((\S+)\); roles are starting \.\.\.", r"\1 (\2); các tiến trình đang khởi động ..."),
+    (r"on another machine: (.+)", r"trên máy khác: \1"),
+    (r"Live page: (.+)", r"Trang trực tiếp: \1"),
+    (
+        r"Using the broker that runs at ([^;]+); it ends with the command of pid (\d+)",
+        r"Dùng broker đang chạy ở \1; nó kết thúc cùng lệnh có pid \2",
+    ),
+    (r"Using the broker that runs at (.+)", r"Dùng broker đang chạy ở \1"),
+    (
+        r"The broker goes on at ([^;]+); (`.+`) stops it",
+        r"Broker vẫn chạy ở \1; dừng bằng \2",
+    ),
+    (
+        r"Its data stays in (.+), which was there before; to free it: (`.+`)",
+        r"Dữ liệu của nó vẫn ở \1, vốn đã có từ trước; để xóa: \2",
+    ),
+    (r"Apache Kafka (\S+): starting on (.+) \.\.\.", r"Apache Kafka \1: đang khởi động ở \2 ..."),
+    (
+        r"Apache Kafka (\S+): fetching (\d+) jars, (\d+) MiB, once \.\.\.",
+        r"Apache Kafka \1: tải \2 tệp jar, \3 MiB, chỉ một lần ...",
+    ),
+    (r"  ( *\d+%)  (\d+) of (\d+) MiB", r"  \1  \2 trên \3 MiB"),
+    (
+        r"The broker of last time ended without a stop; starting on what it left\.",
+        r"Broker lần trước kết thúc mà không được dừng; khởi động từ dữ liệu còn lại.",
+    ),
+    (
+        r"(\d+) broker\(s\) had to be killed: they did not stop in time\.",
+        r"Phải ngắt \1 broker: chúng không dừng kịp.",
+    ),
+)
+
+
+def sentence(text: str, language: Language) -> str:
+    """Return a sentence in the language; one that is not known stays as it is."""
+    if language is Language.VI:
+        for pattern, vietnamese in _SENTENCES:
+            if match := re.fullmatch(pattern, text):
+                return match.expand(vietnamese)
+    return text

@@ -103,7 +103,7 @@ def load_closing_view(result: Mapping[str, Any], judgements: Sequence[Judgement]
     """Return what a load test ends with: latencies, objectives, ledger, faults, generator, verdict."""
     parts: list[RenderableType] = [_latencies(result), _phases(result)]
     if judgements:
-        parts.append(_objectives(judgements))
+        parts.append(objectives_table(judgements))
     if result["faults_injected"]:
         parts.append(_faults(result))
     parts += [_ledger(result), _generator(result), _verdict(result)]
@@ -139,7 +139,7 @@ def _phases(result: Mapping[str, Any]) -> Table:
     return table
 
 
-def _objectives(judgements: Sequence[Judgement]) -> Table:
+def objectives_table(judgements: Sequence[Judgement]) -> Table:
     table = _table("Objectives", "objective", "scope", "value", "")
     for one in judgements:
         value = "–" if one.value is None else _ms(one.value) if one.unit == "s" else f"{one.value:,.4g}"

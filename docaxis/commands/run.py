@@ -139,9 +139,14 @@ def prepare(
     for phase in phases:
         if "file" in phase:
             phase["file"] = str(loaded.path(Path(phase["file"])).absolute())
+    traffic = [dict(kind) for kind in loaded.content.get("traffic", ())]
+    for kind in traffic:
+        if "like" in kind:
+            kind["like"] = str(loaded.path(Path(kind["like"])).absolute())
     named = loaded.workload.registry
     registry_file = registry or (loaded.path(named) if named is not None else None)
-    loaded = replace(loaded, workload=workload_of({**loaded.content, "phases": phases}, loaded.place).workload)
+    pathed = {**loaded.content, "phases": phases} | ({"traffic": traffic} if traffic else {})
+    loaded = replace(loaded, workload=workload_of(pathed, loaded.place).workload)
     return LoadTest(
         f"run-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
         replace(loaded, content=loaded.content),

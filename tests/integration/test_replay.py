@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,10 +17,14 @@ import psutil
 import pytest
 
 from docaxis.cli import main
+from docaxis.commands.fit import fitted_workload
+from docaxis.domain.agency import Registry
+from docaxis.domain.calendar import HOUR_MS, VIETNAM_OFFSET_MS
 from docaxis.kafka.client import client_kwargs
 from docaxis.kafka.topics import Topics
 from docaxis.settings import KafkaSettings, TopicSettings
-from tests.support.recordings import import_text
+from producers.fitted_day import offered_day
+from tests.support.recordings import history, import_text, record_events
 from tests.support.truth import Exchanged, check_exactly_once, read_all
 
 T = TypeVar("T")
@@ -166,7 +171,9 @@ def test_events_as_recorded_killed_in_the_middle_and_resumed_are_all_there_once(
     assert main(["replay", str(tmp_path / "out"), "--speed", "max", *options(kafka, topics)]) == 0, capsys.readouterr()
     first, result = run_of(tmp_path)
     assert result["fidelity"]["complete"]
-    assert main(["record", str(tmp_path / "all"), "--run", first, *options(kafka, topics)]) == 0, capsys.readouterr()
+    registry = ["--registry", str(tmp_path / "out" / "registry.csv")]
+    recording = ["record", str(tmp_path / "all"), "--run", first, *registry, *options(kafka, topics)]
+    assert main(recording) == 0, capsys.readouterr()
     partitions = topic_settings.partitions
     options_of_replay = [str(tmp_path / "all"), "--as", "recorded", "--duration", "30s"]
     process, log = _begun(tmp_path, options_of_replay, options(kafka, topics))
@@ -185,6 +192,35 @@ def test_events_as_recorded_killed_in_the_middle_and_resumed_are_all_there_once(
             events[record.event["run"]].append(orjson.dumps(plain, option=orjson.OPT_SORT_KEYS))
         assert len(events[first]) == 1500
         assert sorted(events[run]) == sorted(events[first])
+
+
+@pytest.mark.timeout(600)
+def test_a_fitted_workload_sends_what_it_was_fitted_to(
+    kafka: KafkaSettings,
+    topics: Topics,
+    topic_settings: TopicSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What stands in the topic is what generation alone gives, which the unit tests hold against the recording."""
+    monkeypatch.chdir(tmp_path)
+    record_events(tmp_path / "recording", history(), part_rows=1000)
+    assert main(["fit", "recording", "-o", "fitted.toml", "--day", "12s"]) == 0, capsys.readouterr()
+    # 3: valid but for its times, on a machine that is busy with other things.
+    assert main(["run", "fitted.toml", *options(kafka, topics)]) in (0, 3), capsys.readouterr()
+    run, result = run_of(tmp_path)
+    assert result["faults"] == []
+    documents = [
+        record.event
+        for record in finished(read_all(client_kwargs(kafka), topics.sent, topic_settings.partitions))
+        if record.event["run"] == run
+    ]
+    day = offered_day(fitted_workload(tmp_path / "fitted.toml"), Registry.load())
+    assert Counter((one["calendar_ms"] + VIETNAM_OFFSET_MS) // HOUR_MS % 24 for one in documents) == day.hours
+    assert Counter(len(one["recipients"]) for one in documents) == day.fan_outs
+    assert Counter((one["sender"], to) for one in documents for to in one["recipients"]) == day.pairs
+    check_exactly_once(finished(Exchanged.read(client_kwargs(kafka), topics.prefix, topic_settings.partitions, run)))
 
 
 def _begun(folder: Path, arguments: list[str], where: list[str]) -> tuple["subprocess.Popen[bytes]", Path]:

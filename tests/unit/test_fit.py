@@ -4,49 +4,22 @@ from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 
-import msgspec
 import numpy as np
 import pytest
 
 from docaxis.cli import main
 from docaxis.commands.fit import fitted_workload
 from docaxis.domain.agency import Registry
-from docaxis.domain.calendar import VIETNAM_OFFSET_MS
 from docaxis.domain.event import Sent
 from docaxis.recording.fitting import MINUTE_US, burst_factor, distance, share_moved
 from docaxis.workload.file import parse_workload
 from producers.arrival_process import arrival_process
 from producers.fitted_day import offered_day
 from producers.offering import model_of
-from tests.support.recordings import record_events, sent
+from tests.support.recordings import PER_HOUR, history, record_events, sent
 
-DAYS = (23, 24, 25)  # of February 2021: Tuesday to Thursday
-PER_HOUR = {8: 120, 9: 200, 11: 60, 14: 160, 15: 40}
-CODES = Registry.load().codes
-#: Of the first eight other agencies as recipients.
-WEIGHTS = np.array([8, 4, 4, 2, 2, 1, 1, 1]) / 23
 #: Stated bounds: an hour's count by chance, distances of distributions, share of deliveries with another pair.
 SIGMAS, DISTANCE_MAX, MOVED_MAX = 5, 0.1, 0.15
-
-
-def history(seed: int = 1) -> list[Sent]:
-    """Return some days of documents, and a Sunday that must not count for the hours."""
-    rng = np.random.default_rng(seed)
-    events: list[Sent] = []
-    for day in (*DAYS, 28):
-        midnight_ms = round(datetime(2021, 2, day, tzinfo=UTC).timestamp() * 1000) - VIETNAM_OFFSET_MS
-        for hour, count in ({3: 50} if day == 28 else PER_HOUR).items():
-            for at_ms in np.sort(rng.integers(0, 3_600_000, count)).tolist():
-                sender = ("H53", "G22")[int(rng.random() < 0.25)]
-                fan_out = int(rng.choice([1, 2, 3, 6, 94], p=[0.6, 0.2, 0.1, 0.09, 0.01]))
-                others = [code for code in CODES if code != sender]
-                some = rng.choice(others[:8], size=min(fan_out, 8), replace=False, p=WEIGHTS).tolist()
-                recipients = others if fan_out == 94 else sorted(some)
-                instant_us = (midnight_ms + hour * 3_600_000 + at_ms) * 1000
-                size, priority = int(rng.lognormal(13, 1)), int(rng.random() < 0.3)
-                one = sent(len(events) + 1, instant_us, sender, recipients)
-                events.append(msgspec.structs.replace(one, size=size, priority=priority))
-    return events
 
 
 def fitted(folder: Path, events: list[Sent], *options: str) -> Path:

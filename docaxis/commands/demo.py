@@ -20,10 +20,10 @@ from rich.text import Text
 from docaxis.commands.axis import Axis
 from docaxis.commands.conduct import Conducted, Conductor, RoleCommand, process_figures
 from docaxis.commands.fleet import LifeCycle, PollInterval, Scale, Seed, Until, parse_day
-from docaxis.commands.hub import RegistryFile
 from docaxis.commands.kafka_for_run import kafka_for_run
 from docaxis.commands.options import (
     BootstrapServers,
+    RegistryFile,
     SettingsFile,
     TopicPrefix,
     make_folder,

@@ -10,7 +10,7 @@ import orjson
 import typer
 
 from docaxis.commands.options import AsJson, new_app
-from docaxis.commands.record import described
+from docaxis.commands.recording_options import described
 from docaxis.recording.engine import engine
 from docaxis.recording.profile import SIZE_CLASSES, ClockName, Profile, profile
 from docaxis.recording.reader import attach, open_recording

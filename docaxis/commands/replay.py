@@ -11,17 +11,17 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
-from docaxis.commands.hub import RegistryFile
 from docaxis.commands.inspect import Where
 from docaxis.commands.options import (
     BootstrapServers,
+    RegistryFile,
     SettingsFile,
     TopicPrefix,
     make_folder,
     new_app,
     settings_from,
 )
-from docaxis.commands.record import FromTime, ToTime, parse_moment_us
+from docaxis.commands.recording_options import FromTime, ToTime, parse_moment_us
 from docaxis.commands.replay_run import Objectives
 from docaxis.commands.replay_run import replay as run
 from docaxis.domain.agency import Registry

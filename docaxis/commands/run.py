@@ -21,7 +21,6 @@ from rich.live import Live
 from docaxis.commands.axis import Axis
 from docaxis.commands.conduct import RoleCommand, process_figures
 from docaxis.commands.conduct_load import ConductedLoad, LoadConductor, LoadMoment
-from docaxis.commands.hub import RegistryFile
 from docaxis.commands.join import first_phase, joined_of
 from docaxis.commands.kafka_for_run import kafka_for_run
 from docaxis.commands.load_faults import needs_broker
@@ -29,6 +28,7 @@ from docaxis.commands.objective_watch import ObjectiveWatch
 from docaxis.commands.options import (
     AsJson,
     BootstrapServers,
+    RegistryFile,
     SettingsFile,
     TopicPrefix,
     new_app,

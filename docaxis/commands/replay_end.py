@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -80,10 +80,14 @@ async def conclude_replay(settings: Settings, replayed: Replayed, language: Lang
         console.print("[bold]The latencies are those of the recording.[/]")
     if judgements:
         console.print(objectives_table(judgements))
-    if result["invalid_reasons"]:
-        console.print("[bold red]INVALID:[/] " + "; ".join(result["invalid_reasons"]))
     stages = stage_histograms(conducted.readings, plan.run)
-    console.print(closing_view(verdict, stages, result["rates"], language, closed=plan.closed))
+    # The last line must not say less than the exit code: what is missed or invalid stands among the faults there.
+    reasons = [
+        *result["invalid_reasons"],
+        *(f"objective {one.name!r} missed" for one in judgements if one.met is False),
+    ]
+    shown_verdict = replace(verdict, faults=(*verdict.faults, *reasons))
+    console.print(closing_view(shown_verdict, stages, result["rates"], language, closed=plan.closed))
     shown = f"{os.path.relpath(path)}   {os.path.relpath(report)}"
     console.print(f"{conducted.wall_seconds:,.1f} s   {shown}", highlight=False)
     return int(result["exit_code"])

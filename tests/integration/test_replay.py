@@ -141,11 +141,17 @@ def test_a_replay_steered_then_killed_and_resumed_loses_and_doubles_nothing(
     (run,) = [path.name for path in (tmp_path / "runs").iterdir() if path.name != "latest"]
     assert [one.split(": ")[1].split(" from")[0] for one in said] == ["rate 2x", "pause", "resume"]
     assert 0 < stood < before < 6000
-    assert main(["replay", "--resume", run, *options(kafka, topics)]) == 0, capsys.readouterr()
+    process, log = _begun(tmp_path, ["--resume", run], options(kafka, topics))
+    try:
+        _until_sent(kafka, topics, partitions, before + 50, process, log)
+        _steered(["rate", "10x"], options(kafka, topics), capsys)
+        assert process.wait(WITHIN_S) == 0, log.read_text()
+    finally:
+        _kill_all(process)
     _, result = run_of(tmp_path)
     fidelity = result["fidelity"]
     assert fidelity["complete"]
-    # Both lives kept their plan to the microsecond, with the change of rate and the pause of the first.
+    # Both lives kept their plan to the microsecond, with the changes of rate and the pause.
     assert (fidelity["lives"], fidelity["intended_error_us_max"], fidelity["changed"]["resumed"]) == (2, 0, 1)
     assert result["ledger"]["documents"] == result["ledger"]["delivered_once"] == 6000
     assert result["arrivals"]["acked"] == 6000
@@ -167,7 +173,7 @@ def test_events_as_recorded_killed_in_the_middle_and_resumed_are_all_there_once(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    edge_list(tmp_path, rows=1500, participants=60)
+    edge_list(tmp_path, rows=1000, participants=60)
     assert main(["replay", str(tmp_path / "out"), "--speed", "max", *options(kafka, topics)]) == 0, capsys.readouterr()
     first, result = run_of(tmp_path)
     assert result["fidelity"]["complete"]
@@ -175,14 +181,14 @@ def test_events_as_recorded_killed_in_the_middle_and_resumed_are_all_there_once(
     recording = ["record", str(tmp_path / "all"), "--run", first, *registry, *options(kafka, topics)]
     assert main(recording) == 0, capsys.readouterr()
     partitions = topic_settings.partitions
-    options_of_replay = [str(tmp_path / "all"), "--as", "recorded", "--duration", "30s"]
+    options_of_replay = [str(tmp_path / "all"), "--as", "recorded", "--duration", "15s"]
     process, log = _begun(tmp_path, options_of_replay, options(kafka, topics))
     try:
-        before = _until_sent(kafka, topics, partitions, 1500 + 300, process, log) - 1500
+        before = _until_sent(kafka, topics, partitions, 1000 + 100, process, log) - 1000
     finally:
         _kill_all(process)
     (run,) = [path.name for path in (tmp_path / "runs").iterdir() if path.name not in ("latest", first)]
-    assert 0 < before < 1500
+    assert 0 < before < 1000
     assert main(["replay", "--resume", run, *options(kafka, topics)]) == 0, capsys.readouterr()
     assert run_of(tmp_path)[1]["fidelity"]["complete"]
     for topic in (topics.sent, topics.delivered, topics.status):
@@ -190,7 +196,7 @@ def test_events_as_recorded_killed_in_the_middle_and_resumed_are_all_there_once(
         for record in finished(read_all(client_kwargs(kafka), topic, partitions)):
             plain = {name: value for name, value in record.event.items() if name != "run" and value != ""}
             events[record.event["run"]].append(orjson.dumps(plain, option=orjson.OPT_SORT_KEYS))
-        assert len(events[first]) == 1500
+        assert len(events[first]) == 1000
         assert sorted(events[run]) == sorted(events[first])
 
 

@@ -11,33 +11,41 @@ from monitor.fidelity import Fidelity
 from monitor.words import Language, word
 
 
-def fidelity_table(fidelity: Fidelity, changed: Mapping[str, Any], language: Language) -> Table:
-    """Return the fidelity section of a replay's end. `changed`: what the plan itself changed of the recorded times."""
-    table = Table(title=word("Fidelity", language), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    table.show_header = False
-    table.add_column()
-    table.add_column(justify="right")
-    error = ", ".join(f"{us / 1000:,.3f}" for us in fidelity.send_error_us.values())
+def fidelity_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return the fidelity section of a replay's end, as (phrase, figures), from what result.json says of it."""
+    changed = result["changed"]
+    error = ", ".join(f"{seconds * 1000:,.3f}" for seconds in result["send_error_seconds"].values())
     rows = [
-        ("documents planned", f"{fidelity.documents_planned:,}"),
-        ("documents sent once", f"{fidelity.documents_sent:,}"),
-        ("doubled, not in the plan", f"{fidelity.documents_doubled:,}, {fidelity.documents_strange:,}"),
-        ("pairs equal", _equal(fidelity.pairs, fidelity.pairs_differing)),
-        ("hours equal", _equal(fidelity.hours, fidelity.hours_differing)),
+        ("documents planned", f"{result['documents_planned']:,}"),
+        ("documents sent once", f"{result['documents_sent']:,}"),
+        ("doubled, not in the plan", f"{result['documents_doubled']:,}, {result['documents_strange']:,}"),
+        ("pairs equal", _equal(result["pairs"], result["pairs_differing"])),
+        ("hours equal", _equal(result["hours"], result["hours_differing"])),
     ]
     if not changed["closed"]:
         rows += [
             ("speed", f"{changed['speed']:,.6g}"),
             ("send-time error p50, p99, max", f"{error} ms"),
-            ("Kolmogorov-Smirnov distance", f"{fidelity.ks_pooled:.4f} ({fidelity.gaps_compared:,} ≥ 10 ms)"),
-            ("documents in another second", f"{fidelity.seconds_moved_share:.3%}"),
+            ("Kolmogorov-Smirnov distance", f"{result['ks_pooled']:.4f} ({result['gaps_compared']:,} ≥ 10 ms)"),
+            ("documents in another second", f"{result['seconds_moved_share']:.3%}"),
             ("gaps skipped", f"{changed['gaps_skipped']:,} ({changed['skipped_seconds']:,.1f} s)"),
             ("shifted by the rate limit", f"{changed['capped']:,} (≤ {changed['capped_seconds_max']:,.3f} s)"),
         ]
     rows.append(("copies of each", f"{changed['amplify']:,}"))
-    if fidelity.lives > 1 and not changed["closed"]:
-        rows.append(("lives", f"{fidelity.lives:,}"))
-    for name, value in rows:
+    if result["lives"] > 1 and not changed["closed"]:
+        rows.append(("lives", f"{result['lives']:,}"))
+    if changed.get("controls"):
+        rows.append(("changes while it ran", f"{changed['controls']:,}"))
+    return rows
+
+
+def fidelity_table(result: Mapping[str, Any], language: Language) -> Table:
+    """Return the rows as a table for the terminal."""
+    table = Table(title=word("Fidelity", language), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
+    table.show_header = False
+    table.add_column()
+    table.add_column(justify="right")
+    for name, value in fidelity_rows(result):
         table.add_row(word(name, language), value)
     return table
 

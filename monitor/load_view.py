@@ -125,6 +125,11 @@ def load_closing_view(
     return _Closing(result, language).view(judgements)
 
 
+def objectives_table(judgements: Sequence[Judgement], language: Language = Language.EN) -> Table:
+    """Return the objectives with what they came to."""
+    return _Closing({}, language).objectives(judgements)
+
+
 @dataclass(frozen=True, slots=True)
 class _Closing:
     """The closing view of one result in one language."""
@@ -135,7 +140,7 @@ class _Closing:
     def view(self, judgements: Sequence[Judgement]) -> RenderableType:
         parts: list[RenderableType] = [self._latencies(), self._phases()]
         if judgements:
-            parts.append(self._objectives(judgements))
+            parts.append(self.objectives(judgements))
         if self.result["faults_injected"]:
             parts.append(self._faults())
         parts += [self._ledger(), self._generator(), self._verdict()]
@@ -172,7 +177,7 @@ class _Closing:
             )
         return table
 
-    def _objectives(self, judgements: Sequence[Judgement]) -> Table:
+    def objectives(self, judgements: Sequence[Judgement]) -> Table:
         table = self._table(self._say("Objectives"), "objective", "scope", "value", "")
         colours = {True: "green", False: "red", None: "default"}
         for one in judgements:

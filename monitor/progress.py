@@ -41,12 +41,18 @@ class Moment:
         )
 
 
-def progress_line(now: Moment, before: Moment, planned_total: int, language: Language) -> str:
-    """Return one line: calendar, share done, documents, rate and latency since the moment before, memory."""
+def progress_line(
+    now: Moment, before: Moment, planned_total: int, language: Language, *, with_time: bool = False
+) -> str:
+    """Return one line: calendar, share done, documents, rate and latency since the moment before, memory.
+
+    `with_time`: the calendar to the second, for runs that do not hurry through days.
+    """
     duration_s = max(now.elapsed_s - before.elapsed_s, 1e-9)
     recent = Histogram(now.delivery.counts - before.delivery.counts, max_us=now.delivery.max_us)
     done = (now.documents + now.deliveries) / planned_total if planned_total else 0.0
-    day = f"{_vietnam_date(now.calendar_ms):%d/%m/%Y}" if now.calendar_ms else "--/--/----"
+    form, unknown = ("%d/%m/%Y %H:%M:%S", "--/--/---- --:--:--") if with_time else ("%d/%m/%Y", "--/--/----")
+    day = f"{_vietnam_date(now.calendar_ms):{form}}" if now.calendar_ms else unknown
     return (
         f"{now.elapsed_s:5.0f} s  {word('calendar', language)} {day}  {done:4.0%}  "
         f"{now.documents:>9,} {word('documents', language)}  "

@@ -15,6 +15,7 @@ import jinja2
 
 from docaxis.domain.agency import Registry
 from monitor import report_view as view
+from monitor.fidelity_view import fidelity_rows
 from monitor.report_format import duration, instant, mebibytes, number, quantity
 from monitor.report_words import report_sentence, report_word
 from monitor.run_folder import RunFolder
@@ -52,6 +53,7 @@ def report_html(run: RunFolder, registry: Registry, language: Language) -> str:
             agencies=rows,
             pairs=view.busiest_pairs(run.traffic, names) if run.traffic else [],
             checks=view.generator_checks(run.result),
+            fidelity=fidelity_rows(run.result["fidelity"]) if "fidelity" in run.result else [],
             milestones=view.milestone_rows(run.result),
             ledger_parts=view.LEDGER_PARTS,
             ledger_flags=view.LEDGER_FLAGS,

@@ -15,6 +15,9 @@ _VIETNAMESE = {
     "what was asked for was not reached": "chưa đạt yêu cầu đề ra",
     "the figures of this run must not be believed": "không được tin các số liệu của lần chạy này",
     "Run report": "Báo cáo lần chạy",
+    "replay": "phát lại",
+    "What stands in the topic, held against the recording and its schedule.": "Những gì có trong topic, đối chiếu với "
+    "bản ghi và lịch của nó.",
     "Why": "Vì sao",
     # head
     "run": "lần chạy",

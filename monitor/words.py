@@ -34,6 +34,7 @@ _VIETNAMESE = {
     "copies of each": "số bản sao mỗi văn bản",
     "speed": "tốc độ",
     "lives": "số lần chạy tiếp",
+    "changes while it ran": "số lần điều chỉnh khi đang chạy",
     "stage": "chặng",
     "samples": "số mẫu",
     "median": "trung vị",

@@ -23,7 +23,11 @@ ANSWER_S = 3.0
 class Barrier:
     """One fleet's side of the control topic."""
 
-    def __init__(self, client: Mapping[str, Any], topics: Topics, run: str, source: str, clock: Clock) -> None:
+    def __init__(
+        self, client: Mapping[str, Any], topics: Topics, run: str, source: str, clock: Clock, beyond: int = 0
+    ) -> None:
+        """`beyond`: plans up to this number are of an earlier life of the run."""
+        self._beyond = beyond
         self._client = client
         self._topics = topics
         self._run = run
@@ -36,7 +40,8 @@ class Barrier:
 
     def plan(self) -> Plan | None:
         """Return the plan as it stands, None before there is one."""
-        return self._feed.plans.get(self._run)
+        plan = self._feed.plans.get(self._run)
+        return plan if plan is not None and plan.number > self._beyond else None
 
     async def follow(self, stop: asyncio.Event) -> None:
         """Follow the control topic until told to stop."""
@@ -59,6 +64,7 @@ class Barrier:
         await producer.start()
         try:
             await self._feed.caught_up.wait()
+            self._answers.clear()  # of an earlier life of this fleet
             skew_us, uncertainty_us = await self._compare_clocks(producer)
             await say(producer, self._topics, Ready(self._run, self._source, skew_us, uncertainty_us))
         finally:

@@ -45,6 +45,18 @@ class Drafts:
             calendar_ms=np.concatenate([part.calendar_ms for part in parts]),
         )
 
+    def rows(self, first: int, last: int) -> "Drafts":
+        """Return consecutive documents."""
+        if (first, last) == (0, len(self)):
+            return self
+        return Drafts(
+            heads=self.heads[first:last],
+            keys=self.keys[first:last],
+            partitions=self.partitions[first:last],
+            fan_out=self.fan_out[first:last],
+            calendar_ms=self.calendar_ms[first:last],
+        )
+
     def ordered(self, order: Int64s) -> "Drafts":
         """Return the documents at these positions, in this order; one may come several times."""
         places = order.tolist()

@@ -23,7 +23,7 @@ from producers.fleet_settings import FleetSettings, FleetStats
 from producers.generator_watch import GeneratorWatch
 from producers.inbox import Waiting
 from producers.life_cycle import LifeCycles
-from producers.load import Load, follows_ledger
+from producers.load import Load, RecordedLoad, follows_ledger
 from producers.load_sender import LoadSender
 from producers.receiver import ReceiverSettings, run_receiver
 from producers.receiver_faults import ReceiverFaults
@@ -46,9 +46,10 @@ class Fleet:
         self.stats = stats
         stats.window = Window(settings.window, clock)
         self._barrier: Barrier | None = None
-        if isinstance(load, ScheduledLoad):
-            self._barrier = Barrier(settings.client, settings.topics, settings.run, settings.name, clock)
-            stats.sender.watch = GeneratorWatch(clock, self._barrier.plan)
+        if isinstance(load, ScheduledLoad | RecordedLoad):
+            life = load.plan.life if isinstance(load, RecordedLoad) else 0
+            self._barrier = Barrier(settings.client, settings.topics, settings.run, settings.name, clock, beyond=life)
+            stats.sender.watch = GeneratorWatch(clock, self._barrier.plan, published=life)
         if settings.life_cycle:
             stats.life_cycles = LifeCycles(settings.seed, vietnam_calendar())
         self._sender = LoadSender(settings, clock, stats, self._barrier)

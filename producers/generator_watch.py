@@ -40,7 +40,7 @@ class GeneratorWatch:
     tally: Tally = field(default_factory=Tally)
     clock_step_us: int = 0  # the largest step of the wall clock seen
     injected: dict[str, int] = field(default_factory=dict)  # fault -> documents or receipts; fault_deliveries -> ...
-    _published: int = 0
+    published: int = 0  # readings so far; one that goes on with a run begins beyond those before it
     _gc_began_ns: int = 0
     _cpu_s: float = 0.0
     _wall_ns: int = 0
@@ -165,9 +165,9 @@ class GeneratorWatch:
 
     def reading(self, run: str, source: str) -> Reading:
         """Return everything as a reading."""
-        self._published += 1
+        self.published += 1
         identity = {"version": 1, "run": run, "topic": GENERATOR, "partition": 0, "source": source}
-        reading = self.tally.to_reading([], **identity, offset=self._published, at_us=self.clock.wall_us())
+        reading = self.tally.to_reading([], **identity, offset=self.published, at_us=self.clock.wall_us())
         faults = {f"fault_{name}": count for name, count in self.injected.items()}
         reading.counts.update(faults | {"clock_step_us": self.clock_step_us})
         return reading

@@ -10,12 +10,13 @@ from producers.drafting import Drafter, Drafts
 from producers.fleet_settings import FleetSettings, FleetStats
 from producers.load import ClosedLoad, Load, OpenLoad, RecordedLoad, TrafficOfToday
 from producers.pacer import Pacer
-from producers.recorded import LEAD_US, Ahead, AlreadySent, Slice, recorded_slices
-from producers.recorded_events import send_events
-from producers.resume import already_sent, take_over
+from producers.recorded import Ahead, AlreadySent, Slice, recorded_slices
+from producers.recorded_events import EventsSent, recorded_event_slices, send_events
+from producers.resume import already_sent, events_sent, take_over
 from producers.schedule import ConstantRate, PoissonRate
 from producers.scheduled import ScheduledLoad, ScheduledSender
 from producers.sender import Sender, SenderSettings
+from producers.steered import Steered
 from producers.traffic import DraftBatch
 
 
@@ -121,33 +122,44 @@ class LoadSender:
             sent = await already_sent(
                 self._settings.client, topic, self._settings.partitions, plan.run, plan.created_us
             )
-            take_over(self._stats.sender.arrivals, sent)
+            take_over(self._stats.sender.arrivals, sent.partitions)
         slices = recorded_slices(plan, self._settings.partitions, self._settings.registry.codes, sent)
         ahead = Ahead(slices, self._clock)
         await asyncio.to_thread(ahead.fill)
+        steered = await self._steered(stop)
         if plan.closed:
-            await sender.send_closed(_in_order(ahead), self._window, stop)
+            await sender.send_closed(_in_order(ahead, steered, stop), self._window, stop)
             return
-        start_us = None
-        while (parts := ahead.together()) and not stop.is_set():
+        while not stop.is_set() and not steered.ended and (parts := ahead.together()):
             ready = Slice.joined(parts)
-            if start_us is None:
-                start_us = self._clock.wall_us() + LEAD_US - int(ready.due_us[0])
-            await sender.send_open(ready.drafts, start_us + ready.due_us, ahead.wait_until, stop)
+            async for first, due_us in steered.portions(ready.due_us, ahead.wait_until, stop):
+                await sender.send_open(ready.drafts.rows(first, first + len(due_us)), due_us, ahead.wait_until, stop)
+
+    async def _steered(self, stop: asyncio.Event) -> Steered:
+        """Wait for the plan of this run, which its conductor gives once everybody is ready."""
+        assert self._barrier is not None
+        steered = Steered(self._barrier.plan, self._clock)
+        steered.ended = not await self._barrier.pass_through(stop)
+        return steered
 
     async def _send_as_recorded(self, plan: ReplayPlan, stop: asyncio.Event) -> None:
         settings, arrivals = self._settings, self._stats.sender.arrivals
-        codes = settings.registry.codes
+        sent = EventsSent()
         try:
-            await send_events(
-                plan, settings.client, settings.topics, settings.partitions, codes, arrivals, self._clock, stop
-            )
+            if plan.resumed:
+                sent = await events_sent(settings.client, settings.topics, settings.partitions, plan)
+                take_over(arrivals, sent.documents)
+            slices = recorded_event_slices(plan, settings.partitions, settings.registry.codes, sent)
+            ahead = Ahead(slices, self._clock)
+            await asyncio.to_thread(ahead.fill)
+            steered = await self._steered(stop)
+            await send_events(ahead, steered, settings.client, settings.topics, arrivals, stop, closed=plan.closed)
         finally:
             self._stats.sending_ended = True
 
 
-async def _in_order(ahead: Ahead[Slice]) -> AsyncIterator[Drafts]:
-    """Yield the drafts as they come; the loop goes on in between."""
-    while (ready := ahead.next()) is not None:
+async def _in_order(ahead: Ahead[Slice], steered: Steered, stop: asyncio.Event) -> AsyncIterator[Drafts]:
+    """Yield the drafts as they come, but in pauses; the loop goes on in between."""
+    while await steered.going_on(stop) and (ready := ahead.next()) is not None:
         yield ready.drafts
         await asyncio.sleep(0)

@@ -22,6 +22,7 @@ from docaxis.workload.model import Traffic, Workload
 from producers.arrival_process import ArrivalProcess, Intensity, arrival_process, day_shape
 from producers.recalls import RecallMixer
 from producers.traffic import DraftBatch, Ordinals, TrafficModel, document_tables
+from producers.traffic_recorded import RecordedTraffic
 
 Int64s = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -61,7 +62,7 @@ class MixedModel:
     """The kinds of documents in the mix, each with its own model."""
 
     shares: Floats
-    models: tuple[TrafficModel, ...]
+    models: tuple[TrafficModel | RecordedTraffic, ...]
 
     @property
     def fan_out_mean(self) -> float:
@@ -98,8 +99,10 @@ class _NoOrdinals(Ordinals):
         return np.zeros(len(sender), np.int32)
 
 
-def model_of(kind: Traffic, registry: Registry, seed: int) -> TrafficModel:
+def model_of(kind: Traffic, registry: Registry, seed: int) -> TrafficModel | RecordedTraffic:
     """Return the model of one kind of traffic."""
+    if kind.like is not None:
+        return RecordedTraffic.load(kind.like, registry)
     tables = dict(document_tables())
     if kind.priorities:
         tables["priorities"] = {"shares": dict(kind.priorities)}

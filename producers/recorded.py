@@ -46,9 +46,6 @@ FREE_US = 4_000
 #: Slices that follow each other within so long are sent as one, of so many documents at most.
 TOGETHER_US, TOGETHER_MAX = 1_000, 10_000
 
-#: Before the first document is due: as long as for any open load.
-LEAD_US = 200_000
-
 
 class Slice(NamedTuple):
     """A few documents, ready to be stamped, and when they are due after the start."""
@@ -186,7 +183,7 @@ class Ahead(Generic[T]):
 
     def __init__(self, slices: Iterator[T], clock: Clock) -> None:
         self._slices = slices
-        self._clock = clock
+        self.clock = clock
         self._pacer = Pacer(clock)
         self._ready: deque[T] = deque()
         self._documents = 0
@@ -227,7 +224,7 @@ class Ahead(Generic[T]):
 
     async def wait_until(self, due_us: int) -> None:
         """Wait for a moment, or do something useful and return early, to be called again."""
-        if due_us - self._clock.wall_us() < FREE_US or not self._draft():
+        if due_us - self.clock.wall_us() < FREE_US or not self._draft():
             await self._pacer.wait_until(due_us)
 
     def _draft(self) -> bool:

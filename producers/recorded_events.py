@@ -6,14 +6,17 @@ the verdict can hold them against the topic; the other events follow what was re
 
 import asyncio
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 from aiokafka import AIOKafkaProducer
 
-from docaxis.domain.clock import Clock
 from docaxis.domain.codec import encode
 from docaxis.kafka.partitioner import partitions_of
 from docaxis.kafka.topics import Topics
@@ -25,7 +28,8 @@ from docaxis.recording.replay_plan import ReplayPlan, copied, planned_blocks, pr
 from docaxis.recording.schedule import Int64s
 from docaxis.recording.schema import COLUMNS, DELIVERED, REFUSAL, SENT, TOPIC_OF_KIND
 from producers.arrivals import Arrivals
-from producers.recorded import LEAD_US, SLICE, Ahead
+from producers.recorded import SLICE, Ahead
+from producers.steered import Steered
 
 #: Batches that wait for the broker's answer at most.
 UNANSWERED_MAX = 64
@@ -49,8 +53,42 @@ class EventSlice(NamedTuple):
     events: list[Event]
 
 
-def recorded_event_slices(plan: ReplayPlan, partitions: int, agencies: tuple[str, ...]) -> Iterator[EventSlice]:
-    """Yield all events of a plan in order, in small slices."""
+@dataclass(slots=True)
+class EventsSent:
+    """What a replay that was killed had sent: hashes of its events, sorted, how often each; documents by partition.
+
+    An event is known by its whole content: what stands twice in a recording is sent twice.
+    """
+
+    hashes: npt.NDArray[np.uint64] = field(default_factory=lambda: np.empty(0, np.uint64))
+    counts: Int64s = field(default_factory=lambda: np.empty(0, np.int64))
+    documents: Mapping[int, int] = field(default_factory=dict)
+
+    def take(self, events: list[Event]) -> list[int]:
+        """Return the positions of the events that were not sent, and strike off those that were."""
+        if not len(self.hashes):
+            return list(range(len(events)))
+        wanted = np.array([event_hashes(one.topic, [one.value])[0] for one in events], np.uint64)
+        places = np.minimum(np.searchsorted(self.hashes, wanted), len(self.hashes) - 1)
+        fresh = []
+        for position, place in enumerate(places.tolist()):
+            if self.hashes[place] == wanted[position] and self.counts[place]:
+                self.counts[place] -= 1
+            else:
+                fresh.append(position)
+        return fresh
+
+
+def event_hashes(topic: str, values: Iterable[bytes | None]) -> npt.NDArray[np.uint64]:
+    """Return 64 bits of a hash of each event and the topic (without its prefix) that it stands in."""
+    digests = b"".join(blake2b(value or b"", digest_size=8, person=topic.encode()[:16]).digest() for value in values)
+    return np.frombuffer(digests, np.uint64)
+
+
+def recorded_event_slices(
+    plan: ReplayPlan, partitions: int, agencies: tuple[str, ...], sent: EventsSent
+) -> Iterator[EventSlice]:
+    """Yield the events of a plan that were not sent before, in order, in small slices."""
     disguise = _Disguise(plan, agencies)
     with engine() as connection:
         extent = prepare(connection, plan)
@@ -58,7 +96,9 @@ def recorded_event_slices(plan: ReplayPlan, partitions: int, agencies: tuple[str
             for first in range(0, len(planned.due_us), SLICE):
                 rows = planned.table.slice(first, SLICE).to_pylist()
                 events = [_event(disguise.of(row), plan.run, partitions) for row in rows]
-                yield EventSlice(planned.due_us[first : first + SLICE], events)
+                fresh = sent.take(events)
+                if fresh:
+                    yield EventSlice(planned.due_us[first : first + SLICE][fresh], [events[one] for one in fresh])
 
 
 def _event(row: dict[str, Any], run: str, partitions: int) -> Event:
@@ -97,38 +137,26 @@ class _Disguise:
 
 
 async def send_events(
-    plan: ReplayPlan,
+    ahead: Ahead[EventSlice],
+    steered: Steered,
     client: Mapping[str, Any],
     topics: Topics,
-    partitions: int,
-    agencies: tuple[str, ...],
     arrivals: Arrivals,
-    clock: Clock,
     stop: asyncio.Event,
+    *,
+    closed: bool,
 ) -> None:
-    """Send all events at their moments (a closed plan: as fast as the broker takes them), until told to stop."""
+    """Send all events at their moments (`closed`: as fast as the broker takes them), until told to stop."""
     producer = AIOKafkaProducer(**client, enable_idempotence=True, **BATCHES)
     await producer.start()
-    answers: set[asyncio.Future[object]] = set()
+    writer, answers = BatchWriter(producer), set[asyncio.Future[object]]()
     try:
-        ahead = Ahead(recorded_event_slices(plan, partitions, agencies), clock)
-        await asyncio.to_thread(ahead.fill)
-        writer, start_us = BatchWriter(producer), None
-        while (ready := ahead.next()) is not None and not stop.is_set():
-            if start_us is None:
-                start_us = clock.wall_us() + LEAD_US - int(ready.due_us[0])
-            due = (ready.due_us + start_us).tolist()
-            position = 0
-            while position < len(due) and not stop.is_set():
-                last = len(due) if plan.closed else bisect_right(due, clock.wall_us(), position)
-                if last == position:
-                    await ahead.wait_until(due[position])
-                    continue
-                for event in ready.events[position:last]:
+        while not stop.is_set() and not steered.ended and (ready := ahead.next()) is not None:
+            async for events in _due(ready, steered, ahead, stop, closed=closed):
+                for event in events:
                     if event.topic == SENT:
                         arrivals.partitions[event.partition].scheduled += 1
                     writer.put(f"{topics.prefix}.{event.topic}", event.partition, event.key, event.value)
-                position = last
                 for batch in await writer.send():
                     answers.add(batch.answer)
                     batch.answer.add_done_callback(answers.discard)
@@ -139,6 +167,25 @@ async def send_events(
             await asyncio.wait(answers)
     finally:
         await producer.stop()
+
+
+async def _due(
+    ready: EventSlice, steered: Steered, ahead: Ahead[EventSlice], stop: asyncio.Event, *, closed: bool
+) -> AsyncIterator[list[Event]]:
+    """Yield the events of a slice as they become due; what is due together comes together."""
+    if closed:
+        if await steered.going_on(stop):
+            yield ready.events
+        return
+    async for first, due_us in steered.portions(ready.due_us, ahead.wait_until, stop):
+        due, position = due_us.tolist(), 0
+        while position < len(due) and not stop.is_set():
+            last = bisect_right(due, ahead.clock.wall_us(), position)
+            if last == position:
+                await ahead.wait_until(due[position])
+                continue
+            yield ready.events[first + position : first + last]
+            position = last
 
 
 def _count(arrivals: Arrivals, batch: SentBatch, sent_topic: str, answer: "asyncio.Future[object]") -> None:

@@ -4,7 +4,7 @@ Nothing of it comes from the sender's own memory, so it also tells of a sender t
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,15 +12,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from docaxis.domain.plan import Plan
 from docaxis.kafka.run_records import records_since
 from docaxis.recording.engine import engine
 from docaxis.recording.replay_plan import TRAFFIC_COLUMNS, Planned, ReplayPlan, planned_blocks, prepare, schedule_of
-from docaxis.recording.schedule import ReplaySchedule
+from docaxis.recording.schedule import Int64s, ReplaySchedule
 from docaxis.recording.schema import SENT
 from monitor.fidelity import Counts, Fidelity, Sent, measure
 from producers.recorded import RecordedDrafter, hashes_of
 
 HOUR_US = 3_600_000_000
+
+#: Kafka stamps records in whole milliseconds; between two lives of a replay lies more than this.
+LIFE_SLACK_US = 500_000
 
 
 class _Found(msgspec.Struct, gc=False):
@@ -50,11 +54,35 @@ class _Topic:
 
 
 async def measure_fidelity(
-    client: Mapping[str, Any], topic: str, partitions: int, plan: ReplayPlan, agencies: tuple[str, ...]
+    client: Mapping[str, Any],
+    topic: str,
+    partitions: int,
+    plan: ReplayPlan,
+    agencies: tuple[str, ...],
+    lives: Sequence[Plan] = (),
 ) -> tuple[Fidelity, ReplaySchedule, list[str]]:
-    """Read the run back and measure; return the schedule, with what it skipped and capped, and the senders' codes."""
+    """Read the run back and measure; return the schedule, with what it skipped and capped, and the senders' codes.
+
+    `lives`: how each life of the replay was steered, in order.
+    """
     found = await _read(client, topic, partitions, plan)
-    return _measure(found, plan, partitions, agencies)
+    return _measure(found, plan, partitions, agencies, lives)
+
+
+def as_steered(due_us: Int64s, sent_us: Int64s, lives: Sequence[Plan]) -> tuple[Int64s, Int64s]:
+    """Return the due times as pauses and changes of rate have moved them, and the life that sent each document.
+
+    In a life that nobody steered, they stay as they are; in any life, the first document keeps its time.
+    """
+    begins_us = np.array([one.begin_us for one in lives], np.int64) - LIFE_SLACK_US
+    life = np.maximum(np.searchsorted(begins_us, sent_us, side="right") - 1, 0)
+    moved_us = due_us.copy()
+    for number, plan in enumerate(lives):
+        mine = life == number
+        if mine.any() and (plan.pauses or plan.factors):
+            first_us = int(due_us[mine].min())
+            moved_us[mine] = plan.due_us(0, due_us[mine] - first_us) - plan.begin_us + first_us
+    return moved_us, life
 
 
 async def _read(client: Mapping[str, Any], topic: str, partitions: int, plan: ReplayPlan) -> _Topic:
@@ -82,7 +110,7 @@ def _documents(block: Planned) -> Planned:
 
 
 def _measure(
-    found: _Topic, plan: ReplayPlan, partitions: int, agencies: tuple[str, ...]
+    found: _Topic, plan: ReplayPlan, partitions: int, agencies: tuple[str, ...], lives: Sequence[Plan]
 ) -> tuple[Fidelity, ReplaySchedule, list[str]]:
     empty = np.empty(0, np.int64)
     all_hashes = np.concatenate([np.empty(0, np.uint64), *found.hashes])
@@ -116,10 +144,15 @@ def _measure(
     at_all = np.concatenate(place)
     # A closed loop has no schedule: its own moments of admission are all there is to compare with.
     due_us = intended_us[at_all] if plan.closed else np.concatenate(due)
-    if plan.as_recorded and len(at_all):  # nothing says when it began: it is measured from the least late document
-        start_us = int((sent_us[at_all] - due_us).min())
+    steered_us, life = as_steered(due_us, sent_us[at_all], lives)
+    due_us = due_us if plan.closed else steered_us
+    if plan.as_recorded and len(at_all):
+        # Nothing says when it began: each life is measured from its least late document.
         intended_us = np.zeros(len(hashes), np.int64)
-        intended_us[at_all] = start_us + due_us
+        for number in np.unique(life).tolist():
+            mine = life == number
+            late_us = sent_us[at_all][mine] - due_us[mine]
+            intended_us[at_all[mine]] = int(late_us.min()) + due_us[mine]
     sent = Sent(due_us, intended_us[at_all], sent_us[at_all], np.concatenate(sender))
     distinct = len(np.unique(at_all))
     fidelity = measure(

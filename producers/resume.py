@@ -1,15 +1,19 @@
 """What a replay that was killed had sent before: read back from the topic, which alone knows."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 import numpy as np
 
 from docaxis.kafka.run_records import records_since
+from docaxis.kafka.topics import Topics
+from docaxis.recording.replay_plan import ReplayPlan
+from docaxis.recording.schema import SENT
 from producers.arrivals import Arrivals
 from producers.recorded import AlreadySent, hashes_of
+from producers.recorded_events import EventsSent, event_hashes
 
 
 class _Identity(msgspec.Struct):
@@ -35,8 +39,34 @@ async def already_sent(client: Mapping[str, Any], topic: str, partitions: int, r
     return AlreadySent(np.unique(np.concatenate(hashes)), counts)
 
 
-def take_over(arrivals: Arrivals, sent: AlreadySent) -> None:
+async def events_sent(client: Mapping[str, Any], topics: Topics, partitions: int, plan: ReplayPlan) -> EventsSent:
+    """Return the events of a replay of events as recorded that are in the topics, and its documents by partition."""
+    decode = msgspec.json.Decoder(_Run).decode
+    hashes, documents = [np.empty(0, np.uint64)], Counter[int]()
+    for name in topics.events:
+        short = topics.short_name(name)
+        async for partition, records in records_since(client, name, partitions, plan.created_us):
+            mine = [record.value for record in records if _run_of(decode, record.value) == plan.run]
+            hashes.append(event_hashes(short, mine))
+            if short == SENT:
+                documents[partition] += len(mine)
+    distinct, counts = np.unique(np.concatenate(hashes), return_counts=True)
+    return EventsSent(distinct, counts, documents)
+
+
+class _Run(msgspec.Struct):
+    run: str = ""
+
+
+def _run_of(decode: Callable[[bytes], _Run], value: bytes | None) -> str:
+    try:
+        return decode(value or b"").run
+    except msgspec.MsgspecError:
+        return ""  # no event of any run
+
+
+def take_over(arrivals: Arrivals, partitions: Mapping[int, int]) -> None:
     """Go on counting where the dead process stopped: what is in the topic was scheduled and acknowledged."""
-    for partition, count in sent.partitions.items():
+    for partition, count in partitions.items():
         arrivals.partitions[partition].scheduled += count
         arrivals.partitions[partition].acked += count

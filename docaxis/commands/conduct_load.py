@@ -3,7 +3,7 @@
 import asyncio
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -127,6 +127,7 @@ class LoadConductor:
             lambda name: self._start(commands[name]),
         )
         try:
+            await self._forget_earlier(control)
             await say(producer, topics, Offer(self.run, self.fleets, self.started_ms, self.content))
             children = await asyncio.gather(*(self._start(role) for role in (*processors, *fleets)))
             await self.axis.wait_ready(children)
@@ -186,6 +187,20 @@ class LoadConductor:
             self._answers.add(task)
             task.add_done_callback(self._answers.discard)
 
+    async def _forget_earlier(self, control: ControlFeed) -> None:
+        """Leave aside what was said of this run before: it may be one that was killed and is gone on with."""
+        try:
+            async with asyncio.timeout(READY_WITHIN_S):
+                await control.caught_up.wait()
+        except TimeoutError:
+            raise InfrastructureError(
+                f"the control topic could not be read within {READY_WITHIN_S:.0f} s",
+                next_step="look at the broker's log",
+            ) from None
+        control.ready.pop(self.run, None)
+        if (command := control.commands.get(self.run)) is not None:
+            self._commands_seen = command.number
+
     async def _until_ready(self, control: ControlFeed) -> None:
         deadline_s = time.monotonic() + READY_WITHIN_S
         while len(control.ready.get(self.run, {})) < self.fleets:
@@ -200,11 +215,13 @@ class LoadConductor:
 
     async def _give_first_plan(self, producer: AIOKafkaProducer, topics: Topics) -> None:
         lead_s = LEAD_S if self.fleets == 1 else LEAD_OF_SEVERAL_S
+        self._plan = await self._say_plan(self._first_plan(_now_us() + round(lead_s * 1e6)), producer, topics)
+
+    def _first_plan(self, begin_us: int) -> Plan:
         phases = [
             (phase.name, phase.kind, phase.duration, phase.measured, phase.closed) for phase in self.workload.offering
         ]
-        self._plan = first_plan(self.run, _now_us() + round(lead_s * 1e6), phases)
-        await say(producer, topics, self._plan)
+        return first_plan(self.run, begin_us, phases)
 
     # --- while it runs
 
@@ -218,28 +235,42 @@ class LoadConductor:
         tell: Callable[[LoadMoment], None],
     ) -> tuple[bool, str]:
         """Return (whether the deadline for what is outstanding has passed, why the run was ended early)."""
-        readings, partitions = feed.readings, self.settings.topics.partitions
+        readings = feed.readings
         aborted = ""
         while True:
             self.axis.check()
             injector.check()
             await self._obey(control, *voice)
+            if (early := self._ended_early(readings)) is not None:
+                self._plan = await self._say_plan(early, *voice)
             plan, now_us = self._planned(), _now_us()
             over = now_us >= plan.end_us
-            deadline_us = plan.end_us + self.workload.lost_after_us if over else None
+            deadline_us = self._quiet_since_us(plan, readings) + self.workload.lost_after_us if over else None
             elapsed_s = (now_us - plan.begin_us) / 1e6
             memory = sum(self.axis.peak_rss_bytes.values())
             moment = LoadMoment(elapsed_s, plan, series, readings, memory, deadline_us)
             tell(moment)
             if not aborted and not over and (aborted := self.aborts(moment)):
                 self._plan = await self._say_plan(phases_ended(plan, now_us + CHANGE_LEAD_US), *voice)
-            ended = over and sending_ended(readings, self.run, self.fleets, partitions, control.ready.get(self.run, {}))
+            ended = over and self._sending_ended(readings, control.ready.get(self.run, {}))
             if ended and not injector.pending and self._closed(readings):
                 return False, aborted
             settled = ended and not injector.pending
             if deadline_us is not None and now_us > deadline_us and (settled or self._overdue(deadline_us, now_us)):
                 return True, aborted
             await asyncio.sleep(TICK_S)
+
+    def _quiet_since_us(self, plan: Plan, readings: Readings) -> int:
+        """Return from when on what is outstanding is waited for: a workload states how long, whatever still moves."""
+        return plan.end_us
+
+    def _ended_early(self, readings: Readings) -> Plan | None:
+        """Return another plan if nothing more will be sent although this one goes on; a workload offers to its end."""
+        return None
+
+    def _sending_ended(self, readings: Readings, sources: Collection[str]) -> bool:
+        """Return whether the fleets that send have said so; `sources` are their names."""
+        return sending_ended(readings, self.run, self.fleets, self.settings.topics.partitions, sources)
 
     def _closed(self, readings: Readings) -> bool:
         injected, run = Injected.of(readings, self.run), self.run

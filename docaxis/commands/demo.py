@@ -19,12 +19,12 @@ from rich.live import Live
 from rich.text import Text
 
 from docaxis.commands.axis import Axis
-from docaxis.commands.conduct import Conducted, Conductor, RoleCommand
+from docaxis.commands.conduct import Conducted, Conductor, RoleCommand, process_figures
 from docaxis.commands.fleet import LifeCycle, PollInterval, Scale, Seed, Until, parse_day
-from docaxis.commands.hub import RegistryFile
 from docaxis.commands.kafka_for_run import kafka_for_run
 from docaxis.commands.options import (
     BootstrapServers,
+    RegistryFile,
     SettingsFile,
     TopicPrefix,
     make_folder,
@@ -174,10 +174,7 @@ def _conclude(
         wall_seconds=conducted.wall_seconds,
         started_us=started_us,
         extra_versions={"kafka": KAFKA_VERSION},
-        processes={
-            name: {"peak_rss_bytes": peak, "cpu_seconds": round(conducted.cpu_seconds[name], 2)}
-            for name, peak in conducted.peak_rss_bytes.items()
-        },
+        processes=process_figures(conducted.peak_rss_bytes, conducted.cpu_seconds),
     )
     result |= agency_fields(conducted.readings, plan.run)
     write_histograms(folder, stages)

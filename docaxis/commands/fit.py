@@ -1,23 +1,26 @@
-"""`docaxis fit`: a workload from a recording, as far as a workload has words for it."""
+"""`docaxis fit`: a workload from a recording, and how well it fits."""
 
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import numpy as np
 import typer
 
-from docaxis.commands.inspect import Where
+from docaxis.commands.inspect import Where, columns
 from docaxis.commands.options import new_app
 from docaxis.commands.replay import parse_duration_us
 from docaxis.domain.errors import UsageError
 from docaxis.recording.engine import engine
-from docaxis.recording.fitting import Fitted, fan_out_distance, fit, workload_toml
+from docaxis.recording.fitting import Fitted, distance, fit, share_moved, workload_toml
 from docaxis.recording.manifest import write_whole
 from docaxis.recording.profile import profile
 from docaxis.recording.reader import attach, open_recording
-from docaxis.workload.file import load_workload
-from producers.fan_out_fit import fit_fan_out
-from producers.offering import MixedModel
+from docaxis.recording.traffic_table import TrafficTable, traffic_table
+from docaxis.workload.file import load_workload, workload_of
+from docaxis.workload.model import Workload
+from monitor.fidelity import ks_distance
+from producers.fitted_day import OfferedDay, offered_day
 
 app = new_app(__doc__)
 
@@ -30,46 +33,79 @@ def fit_workload(
     clock: Annotated[str, typer.Option(help="Clock of days and hours: calendar or sent.")] = "calendar",
     day: Annotated[str, typer.Option(help="How long the fitted day takes in the workload, as 4m.")] = "4m",
 ) -> None:
-    """Fit an ordinary working day: documents by hour, numbers of recipients, priorities; tell how well it fits."""
+    """Fit an ordinary working day: hours, bursts, who writes what to whom, receipts; tell how well it fits."""
     if clock not in ("calendar", "sent"):
         raise UsageError(f"--clock {clock!r} is not known", next_step="choose calendar or sent")
     day_us = parse_duration_us("--day", day)
     if day_us < 2_400_000:
         raise UsageError(f"--day {day} is too short", next_step="give 3s or more")
-    if out.exists():
-        raise UsageError(f"{out} exists already", next_step="choose another name, or remove it")
+    beside = out.with_name(f"{out.stem}.traffic.json")
+    for path in (out, beside):
+        if path.exists():
+            raise UsageError(f"{path} exists already", next_step="choose another name, or remove it")
     recording = open_recording(file)
     registry = recording.registry()
     with engine() as connection:
         attach(connection, [recording])
         profile(connection, "calendar" if clock == "calendar" else "sent", where)
-        fitted = fit(connection)
-    beside = str((file / recording.manifest.registry).absolute()) if recording.manifest.registry else ""
-    write_whole(
-        out,
-        workload_toml(
-            fitted, fit_fan_out(fitted.by_fan_out, len(registry) - 1), "fitted", day_us / 1e6, beside
-        ).encode(),
-    )
-    workload = load_workload(str(out)).workload
-    model = MixedModel.of(workload.traffic, registry, workload.seed)
-    _tell(fitted, model, out)
+        fitted, table = fit(connection), traffic_table(connection)
+    named = str((file / recording.manifest.registry).absolute()) if recording.manifest.registry else ""
+    text = workload_toml(fitted, beside.name, "fitted", day_us / 1e6, named)
+    write_whole(beside, msgspec.json.encode(table))
+    write_whole(out, text.encode())
+    _tell(fitted, table, offered_day(fitted_workload(out), registry), out)
 
 
-def mixed_probabilities(model: MixedModel) -> "np.ndarray[tuple[int], np.dtype[np.float64]]":
-    """Return the distribution of the number of recipients over a whole mix."""
-    longest = max(len(one.fan_out.probabilities) for one in model.models)
-    mixed = np.zeros(longest)
-    for share, one in zip(model.shares, model.models, strict=True):
-        mixed[: len(one.fan_out.probabilities)] += share * one.fan_out.probabilities
-    return mixed
+def fitted_workload(path: Path) -> Workload:
+    """Return a workload whose traffic is found beside it."""
+    loaded = load_workload(str(path))
+    traffic = [
+        {**kind, "like": str(loaded.path(Path(kind["like"])))} if "like" in kind else kind
+        for kind in loaded.content.get("traffic", ())
+    ]
+    content = {**loaded.content, "traffic": traffic} if traffic else loaded.content
+    return workload_of(content, loaded.place).workload
 
 
-def _tell(fitted: Fitted, model: MixedModel, out: Path) -> None:
-    distance = fan_out_distance(fitted.by_fan_out, mixed_probabilities(model))
-    recorded = sum(n * count for n, count in fitted.by_fan_out.items()) / sum(fitted.by_fan_out.values())
+def _tell(fitted: Fitted, table: TrafficTable, day: OfferedDay, out: Path) -> None:
+    """Print the fit beside what was recorded, over one run of the workload's own seed."""
+    hours = dict(enumerate(fitted.by_hour))
+    pairs: dict[object, float] = {
+        (table.agencies[sender], table.agencies[to]): few + more for sender, to, few, more in table.pairs
+    }
+    by_fan_out = table.by_fan_out()
+    mean = sum(number * count for number, count in by_fan_out.items()) / sum(by_fan_out.values())
+    documents = day.hours.total()
+    bursts = [factor for hour in hours if (factor := fitted.burst_factor(hour)) is not None]
     print(f"{out}: {sum(fitted.by_hour):,.1f} documents a working day, the mean of {fitted.working_days:,}")
-    print("  by hour: " + " ".join(f"{documents:,.1f}" for documents in fitted.by_hour))
-    print(f"  recipients: mean {recorded:.3f} recorded, {model.fan_out_mean:.3f} fitted; distance {distance:.3f}")
-    print(f"  not fitted: bursts (variance / mean a minute {fitted.dispersion:.2f}; 1 is by chance), sizes")
-    print(f"  (median {fitted.size_median:,.0f} bytes, log-normal sigma {fitted.size_sigma:.2f}), who writes to whom")
+    print(_plot(fitted, day))
+    print(f"Fitted against recorded, in one run of {documents:,} documents (0: the same; by chance it is not 0):")
+    print(f"  hours                distance {distance(hours, day.hours):.3f}")
+    shown = f"mean {mean:.3f} recorded, {day.pairs.total() / max(1, documents):.3f} fitted"
+    print(f"  recipients           distance {distance(by_fan_out, day.fan_outs):.3f}   {shown}")
+    print(f"  sizes                distance {ks_distance(_array(table.sizes), _array(day.sizes)):.3f}")
+    print(f"  who writes to whom   moved {share_moved(pairs, dict(day.pairs)):.1%} of {day.pairs.total():,} deliveries")
+    told = f"bursts {min(bursts):,.1f} to {max(bursts):,.1f} times busier" if bursts else "no bursts beyond chance"
+    print(f"  a minute             variance / mean {fitted.dispersion:.2f} (1: by chance): {told}")
+    if fitted.pickup_us is None:
+        print("  receipts             none recorded: fetched at once")
+    else:
+        print(f"  receipts             fetched every {2 * fitted.pickup_us / 1e6:,.3f} s")
+
+
+def _array(values: list[int]) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
+    return np.array(values, np.int64)
+
+
+def _plot(fitted: Fitted, day: OfferedDay) -> str:
+    """Return documents by hour, recorded and fitted side by side."""
+    import plotext
+
+    plotext.clear_figure()
+    plotext.theme("clear")
+    plotext.plotsize(min(100, columns()), 14)
+    hours = [f"{hour:02d}" for hour in range(24)]
+    offered = [float(day.hours.get(hour, 0)) for hour in range(24)]
+    plotext.multiple_bar(hours, [list(fitted.by_hour), offered], labels=["recorded", "fitted"])
+    plotext.title("Documents by hour of a working day")
+    return str(plotext.uncolorize(plotext.build()))

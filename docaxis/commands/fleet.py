@@ -11,9 +11,8 @@ from typing import Annotated
 
 import typer
 
-from docaxis.commands.hub import RegistryFile
 from docaxis.commands.join import join_load_test
-from docaxis.commands.options import BootstrapServers, SettingsFile, TopicPrefix, new_app, settings_from
+from docaxis.commands.options import BootstrapServers, RegistryFile, SettingsFile, TopicPrefix, new_app, settings_from
 from docaxis.commands.role import MetricsHost, MetricsPort, Owned, Role, run_role
 from docaxis.domain.agency import Registry
 from docaxis.domain.clock import SystemClock

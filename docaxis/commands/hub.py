@@ -1,11 +1,10 @@
 """`docaxis hub`: the reference connection hub, one of any number that share the documents."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from docaxis.commands.options import BootstrapServers, SettingsFile, TopicPrefix, new_app, settings_from
+from docaxis.commands.options import BootstrapServers, RegistryFile, SettingsFile, TopicPrefix, new_app, settings_from
 from docaxis.commands.role import MetricsHost, MetricsPort, Owned, Role, run_role
 from docaxis.domain.agency import Registry
 from docaxis.domain.clock import SystemClock
@@ -18,8 +17,6 @@ from streams.hub_metrics import HubMetrics
 from streams.routing import Directory
 
 app = new_app(__doc__)
-
-RegistryFile = Annotated[Path | None, typer.Option("--registry", help="Registry of agencies (CSV); default: the 95.")]
 
 
 @app.command()

@@ -6,9 +6,8 @@ from typing import Annotated
 
 import typer
 
-from docaxis.commands.hub import RegistryFile
-from docaxis.commands.options import new_app, progress
-from docaxis.commands.record import described
+from docaxis.commands.options import RegistryFile, new_app, progress
+from docaxis.commands.recording_options import described
 from docaxis.domain.agency import Registry
 from docaxis.domain.errors import UsageError
 from docaxis.recording.import_map import load_map

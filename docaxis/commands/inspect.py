@@ -10,7 +10,7 @@ import orjson
 import typer
 
 from docaxis.commands.options import AsJson, new_app
-from docaxis.commands.record import described
+from docaxis.commands.recording_options import described
 from docaxis.recording.engine import engine
 from docaxis.recording.profile import SIZE_CLASSES, ClockName, Profile, profile
 from docaxis.recording.reader import attach, open_recording
@@ -106,14 +106,14 @@ def _plot(title: str, counts: dict[str, int], colour: bool) -> str:
 
     plotext.clear_figure()
     plotext.theme("clear")
-    plotext.plotsize(min(100, _columns()), _HEIGHT)
+    plotext.plotsize(min(100, columns()), _HEIGHT)
     plotext.bar(list(counts), list(counts.values()), width=0.8)
     plotext.title(f"{title} ({sum(counts.values()):,})")
     built: str = plotext.build()
     return built if colour else str(plotext.uncolorize(built))
 
 
-def _columns() -> int:
+def columns() -> int:
     try:
         return max(60, os.get_terminal_size().columns)
     except OSError:

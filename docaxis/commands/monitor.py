@@ -11,8 +11,15 @@ import orjson
 import typer
 
 from docaxis.commands.axis import Axis
-from docaxis.commands.hub import RegistryFile
-from docaxis.commands.options import BootstrapServers, SettingsFile, TopicPrefix, new_app, progress, settings_from
+from docaxis.commands.options import (
+    BootstrapServers,
+    RegistryFile,
+    SettingsFile,
+    TopicPrefix,
+    new_app,
+    progress,
+    settings_from,
+)
 from docaxis.commands.page_options import AllowHost, Listen, ObjectivesFile, TokenFile, live_settings
 from docaxis.commands.role import Owned, watch_parent
 from docaxis.domain.agency import Registry

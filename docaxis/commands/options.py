@@ -20,6 +20,7 @@ BootstrapServers = Annotated[
     typer.Option("--bootstrap-servers", help="Kafka, as host:port,...; default: the broker started by docaxis."),
 ]
 TopicPrefix = Annotated[str | None, typer.Option("--prefix", help="Prefix of the topics' names.")]
+RegistryFile = Annotated[Path | None, typer.Option("--registry", help="Registry of agencies (CSV); default: the 95.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 

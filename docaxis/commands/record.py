@@ -5,7 +5,6 @@ import gc
 import signal
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -13,15 +12,15 @@ import typer
 import uvloop
 
 from docaxis.commands.options import BootstrapServers, SettingsFile, TopicPrefix, new_app, progress, settings_from
+from docaxis.commands.recording_options import FromTime, ToTime, described, parse_moment_us
 from docaxis.commands.role import GC_THRESHOLD
 from docaxis.domain.agency import Registry
-from docaxis.domain.calendar import VIETNAM_OFFSET_MS
 from docaxis.domain.errors import UsageError
 from docaxis.kafka.broker import reachable_kafka
 from docaxis.kafka.client import client_kwargs
 from docaxis.kafka.cluster import probe
 from docaxis.kafka.topics import EVENTS, Topics
-from docaxis.recording.manifest import REGISTRY, Manifest, write_manifest, write_whole
+from docaxis.recording.manifest import REGISTRY, write_manifest, write_whole
 from docaxis.recording.recorder import Recorder, RecorderStats, Selection
 from docaxis.recording.summary import summarise
 from docaxis.recording.writer import PART_ROWS, RecordingWriter
@@ -31,10 +30,6 @@ app = new_app(__doc__)
 
 LINE_INTERVAL_S = 2.0
 
-FromTime = Annotated[
-    str | None, typer.Option("--from", help="First moment, as 2021-02-23 or 2021-02-23T08:00 (Vietnam time).")
-]
-ToTime = Annotated[str | None, typer.Option("--to", help="The moment it ends before.")]
 Agencies = Annotated[str | None, typer.Option(help="Only what these send or receive, as H53,G22.")]
 
 
@@ -113,47 +108,6 @@ def _teller() -> Callable[[RecorderStats], None]:
             )
 
     return tell
-
-
-def described(folder: Path, manifest: Manifest) -> str:
-    """Return in a few lines what a recording holds."""
-    kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(manifest.kinds.items()))
-    lines = [f"{folder}: {manifest.rows:,} rows ({kinds}) in {len(manifest.parts)} parts"]
-    lines.append(
-        f"  {manifest.documents:,} documents, {manifest.deliveries:,} deliveries, "
-        f"{manifest.senders:,} senders, {len(manifest.agencies):,} agencies"
-    )
-    if manifest.time_us_min is not None and manifest.time_us_max is not None:
-        lines.append(f"  sent {shown_us(manifest.time_us_min)} to {shown_us(manifest.time_us_max)} (Vietnam time)")
-    for gap in manifest.gaps[:3]:
-        hours = (gap.to_us - gap.from_us) / 3.6e9
-        lines.append(f"  nothing for {hours:,.1f} h from {shown_us(gap.from_us)}")
-    if manifest.clock_backwards:
-        lines.append(
-            f"  {manifest.clock_backwards:,} rows stood after a later one: the clock went backwards, or no order"
-        )
-    if manifest.sensitive:
-        lines.append("  marked sensitive: replay it with --pseudonymise")
-    return "\n".join(lines)
-
-
-def shown_us(instant_us: int) -> str:
-    """Return a moment in Vietnam time, for people."""
-    return f"{datetime.fromtimestamp(instant_us / 1e6 + VIETNAM_OFFSET_MS / 1e3, UTC):%Y-%m-%d %H:%M:%S}"
-
-
-def parse_moment_us(text: str) -> int:
-    """Return the moment a user wrote, in Vietnam time unless it names another zone."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        try:
-            moment = datetime.strptime(text, "%d/%m/%Y")  # noqa: DTZ007  # the zone is Vietnam's, below
-        except ValueError:
-            raise UsageError(f"{text!r} is no moment", next_step="write it as 2021-02-23 or 2021-02-23T08:00") from None
-    if moment.tzinfo is None:
-        return round(moment.replace(tzinfo=UTC).timestamp() * 1e6) - VIETNAM_OFFSET_MS * 1000
-    return round(moment.timestamp() * 1e6)
 
 
 def _topics(text: str) -> tuple[str, ...]:

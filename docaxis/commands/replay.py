@@ -3,17 +3,25 @@
 import re
 import secrets
 import time
+import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 import typer
 
-from docaxis.commands.hub import RegistryFile
 from docaxis.commands.inspect import Where
-from docaxis.commands.options import BootstrapServers, SettingsFile, TopicPrefix, new_app, settings_from
-from docaxis.commands.record import FromTime, ToTime, parse_moment_us
+from docaxis.commands.options import (
+    BootstrapServers,
+    RegistryFile,
+    SettingsFile,
+    TopicPrefix,
+    make_folder,
+    new_app,
+    settings_from,
+)
+from docaxis.commands.recording_options import FromTime, ToTime, parse_moment_us
 from docaxis.commands.replay_run import Objectives
 from docaxis.commands.replay_run import replay as run
 from docaxis.domain.agency import Registry
@@ -26,11 +34,11 @@ from docaxis.recording.replay_plan import (
     ReplayPlan,
     agencies_of,
     check_runs,
-    longest_gap_us,
     prepare,
     read_plan,
     write_plan,
 )
+from docaxis.settings import Settings
 from monitor.words import Language
 
 app = new_app(__doc__)
@@ -68,6 +76,9 @@ def replay(
     send_error: Annotated[
         str | None, typer.Option(help="Objective: 99 % sent within this of their time, as 2ms.")
     ] = None,
+    objectives: Annotated[
+        Path | None, typer.Option(help="TOML file with [[objectives]], as a workload has them.")
+    ] = None,
     ks: Annotated[float | None, typer.Option("--ks", help="Objective: Kolmogorov-Smirnov distance at most.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be sent, and send nothing.")] = False,
     resume: Annotated[str | None, typer.Option(help="Go on with this run, which was killed.")] = None,
@@ -83,18 +94,9 @@ def replay(
     settings = settings_from(settings_file, {"kafka.bootstrap_servers": bootstrap_servers, "topics.prefix": prefix})
     as_recorded = _one_of("--as", as_kind, "traffic", "recorded") == "recorded"
     if resume is not None:
-        if file:
-            raise UsageError("--resume knows its recordings", next_step="leave the recordings out")
-        path = settings.paths.runs / resume / "replay.json"
-        before = read_plan(path)
-        if before.as_recorded:
-            raise UsageError(f"{resume} replays events as recorded: it cannot be resumed", next_step="begin it anew")
-        plan = msgspec.structs.replace(before, resumed=before.resumed + 1)
+        plan = _resumed(settings, resume, file or [])
     else:
-        recordings = [open_recording(one) for one in file or []]
-        if not recordings:
-            raise UsageError("no recording is given", next_step="docaxis replay FOLDER, or --resume RUN")
-        _refuse_sensitive(recordings, pseudonymised=pseudonymise is not None or send_sensitive or dry_run)
+        recordings = _opened(file or [], pseudonymised=pseudonymise is not None or send_sensitive or dry_run)
         if pseudonymise is not None:
             Pseudonyms.load(pseudonymise)
         plan = ReplayPlan(
@@ -119,30 +121,74 @@ def replay(
             pairs=_one_of("--pairs", pairs, "kept", "permuted"),  # type: ignore[arg-type]
             registry=str(registry.absolute()) if registry else _registry_of(recordings),
         )
+    wanted = Objectives(
+        parse_duration_us("--send-error", send_error) if send_error else None,
+        ks,
+        refused_allowed=allow_unknown,
+        of_load=read_objectives(objectives) if objectives else (),
+    )
+    raise typer.Exit(_begin(settings, plan, duration, wanted, lang, keep=keep, dry_run=dry_run))
+
+
+def _begin(
+    settings: Settings,
+    plan: ReplayPlan,
+    duration: str | None,
+    wanted: Objectives,
+    lang: Language,
+    *,
+    keep: bool,
+    dry_run: bool,
+) -> int:
+    """Look at what a plan comes to; then tell it, or replay it."""
     known = Registry.load(Path(plan.registry) if plan.registry else None)
-    plan, extent, gap_us, unknown = _looked_at(plan, duration, known)
+    plan, extent, unknown = _looked_at(plan, duration, known)
     if dry_run:
         from docaxis.commands.replay_dry import tell_dry_run
 
         tell_dry_run(plan, known, unknown)
-        return
-    if unknown and not allow_unknown:
+        return 0
+    if unknown and not wanted.refused_allowed:
         raise UsageError(
             f"{len(unknown):,} agencies of the recording are not in the registry: {', '.join(unknown[:5])}"
             + (" ..." if len(unknown) > 5 else ""),
             next_step="give their registry (--registry), or send them too (--allow-unknown): the hub refuses them",
         )
-    folder = settings.paths.runs / plan.run
-    folder.mkdir(parents=True, exist_ok=True)
-    write_plan(folder / "replay.json", plan)
-    objectives = Objectives(
-        parse_duration_us("--send-error", send_error) if send_error else None, ks, refused_allowed=allow_unknown
-    )
-    raise typer.Exit(run(settings, plan, extent, gap_us / plan.speed / 1e6, objectives, lang, keep=keep))
+    make_folder(settings.paths.runs / plan.run, "DOCAXIS_PATHS_RUNS")
+    write_plan(settings.paths.runs / plan.run / "replay.json", plan)
+    return run(settings, plan, extent, wanted, lang, keep=keep)
 
 
-def _looked_at(plan: ReplayPlan, duration: str | None, known: Registry) -> tuple[ReplayPlan, Extent, int, list[str]]:
-    """Return the plan with its speed, its extent, its longest gap, and the agencies that the registry lacks."""
+def _opened(files: list[Path], *, pseudonymised: bool) -> list[Recording]:
+    recordings = [open_recording(one) for one in files]
+    if not recordings:
+        raise UsageError("no recording is given", next_step="docaxis replay FOLDER, or --resume RUN")
+    _refuse_sensitive(recordings, pseudonymised=pseudonymised)
+    return recordings
+
+
+def _resumed(settings: Settings, run_id: str, files: list[Path]) -> ReplayPlan:
+    """Return the plan of a run that was killed, for its next life."""
+    if files:
+        raise UsageError("--resume knows its recordings", next_step="leave the recordings out")
+    before = read_plan(settings.paths.runs / run_id / "replay.json")
+    return msgspec.structs.replace(before, resumed=before.resumed + 1)
+
+
+def read_objectives(file: Path) -> tuple[dict[str, Any], ...]:
+    """Return the objectives of a TOML file: a workload, or one that has nothing but objectives. Raises UsageError."""
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"--objectives {file}: {error}", next_step="give a TOML file with [[objectives]]") from error
+    found = content.get("objectives")
+    if not isinstance(found, list) or not found:
+        raise UsageError(f"{file} has no [[objectives]]", next_step="write them as in a workload")
+    return tuple(found)
+
+
+def _looked_at(plan: ReplayPlan, duration: str | None, known: Registry) -> tuple[ReplayPlan, Extent, list[str]]:
+    """Return the plan with its speed, its extent, and the agencies that the registry lacks."""
     with engine() as connection:
         extent = prepare(connection, plan)
         if duration is not None:
@@ -153,9 +199,7 @@ def _looked_at(plan: ReplayPlan, duration: str | None, known: Registry) -> tuple
             extent = prepare(connection, plan)
         check_runs(connection)
         unknown = [code for code in agencies_of(connection) if known.find(code) is None]
-        gap_us = longest_gap_us(connection)
-    capped = gap_us if plan.max_gap_us is None else min(gap_us, round(plan.max_gap_us * plan.speed))
-    return plan, extent, capped, unknown
+    return plan, extent, unknown
 
 
 def _refuse_sensitive(recordings: list[Recording], *, pseudonymised: bool) -> None:

@@ -6,7 +6,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from docaxis.commands.record import shown_us
+from docaxis.commands.recording_options import shown_us
 from docaxis.domain.agency import Registry
 from docaxis.recording.engine import engine
 from docaxis.recording.replay_plan import ReplayPlan, prepare, schedule_of

@@ -20,9 +20,8 @@ from rich.console import Console
 from rich.live import Live
 
 from docaxis.commands.axis import Axis
-from docaxis.commands.conduct import RoleCommand
+from docaxis.commands.conduct import RoleCommand, process_figures
 from docaxis.commands.conduct_load import ConductedLoad, LoadConductor, LoadMoment
-from docaxis.commands.hub import RegistryFile
 from docaxis.commands.join import joined_of
 from docaxis.commands.kafka_for_run import kafka_for_run
 from docaxis.commands.load_faults import needs_broker
@@ -30,6 +29,7 @@ from docaxis.commands.objective_watch import ObjectiveWatch
 from docaxis.commands.options import (
     AsJson,
     BootstrapServers,
+    RegistryFile,
     SettingsFile,
     TopicPrefix,
     new_app,
@@ -47,7 +47,7 @@ from docaxis.kafka.jars import KAFKA_VERSION
 from docaxis.kafka.topics import Topics, ensure_topics, plan_topics
 from docaxis.settings import Settings
 from docaxis.workload.file import LoadedWorkload, load_workload, workload_of
-from monitor.generator_check import check_generator
+from monitor.generator_check import GeneratorCheck, check_generator
 from monitor.live.page import LivePage, LiveSettings
 from monitor.load_figures import LoadFigures
 from monitor.load_result import (
@@ -142,9 +142,14 @@ def prepare(
     for phase in phases:
         if "file" in phase:
             phase["file"] = str(loaded.path(Path(phase["file"])).absolute())
+    traffic = [dict(kind) for kind in loaded.content.get("traffic", ())]
+    for kind in traffic:
+        if "like" in kind:
+            kind["like"] = str(loaded.path(Path(kind["like"])).absolute())
     named = loaded.workload.registry
     registry_file = registry or (loaded.path(named) if named is not None else None)
-    loaded = replace(loaded, workload=workload_of({**loaded.content, "phases": phases}, loaded.place).workload)
+    pathed = {**loaded.content, "phases": phases} | ({"traffic": traffic} if traffic else {})
+    loaded = replace(loaded, workload=workload_of(pathed, loaded.place).workload)
     return LoadTest(
         f"run-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
         replace(loaded, content=loaded.content),
@@ -295,9 +300,37 @@ def conclude(settings: Settings, test: LoadTest, conducted: ConductedLoad, start
     faults += [f"ended early: {conducted.aborted}"] if conducted.aborted else []
     met = not faults and all(one.met is not False for one in judgements)
     exit_code = 3 if generator.reasons else 0 if met else 1
+    result = load_test_result(
+        settings,
+        test,
+        conducted,
+        Verdict(ledger, arrivals, (), tuple(faults)),
+        (figures, judgements, generator),
+        exit_code,
+        started_us,
+        folder,
+    )
+    write_result(folder, result)
+    return Finished(exit_code, folder, result, figures, judgements)
+
+
+def load_test_result(
+    settings: Settings,
+    test: LoadTest,
+    conducted: ConductedLoad,
+    verdict: Verdict,
+    judged: tuple[LoadFigures, list[Judgement], GeneratorCheck],
+    exit_code: int,
+    started_us: int,
+    folder: Path,
+) -> dict[str, Any]:
+    """Write what lies beside the result, and return the result."""
+    workload, run_id = test.loaded.workload, test.run
+    figures, judgements, generator = judged
+    injected = Injected.of(conducted.readings, run_id)
     rows = faults_injected(workload.faults, conducted.plan, workload.first_phase, injected, conducted.faults)
     result = result_of(
-        Verdict(ledger, arrivals, (), tuple(faults)),
+        verdict,
         figures.stages(),
         run=run_id,
         exit_code=exit_code,
@@ -307,16 +340,13 @@ def conclude(settings: Settings, test: LoadTest, conducted: ConductedLoad, start
         wall_seconds=conducted.wall_seconds,
         started_us=started_us,
         extra_versions={"kafka": KAFKA_VERSION},
-        processes={
-            name: {"peak_rss_bytes": peak, "cpu_seconds": round(conducted.cpu_seconds[name], 2)}
-            for name, peak in conducted.peak_rss_bytes.items()
-        },
+        processes=process_figures(conducted.peak_rss_bytes, conducted.cpu_seconds),
     )
     result |= load_test_fields(figures, workload, judgements, generator, rows)
     result |= {
-        "verdict": "pass" if met and not generator.reasons else "fail",
+        "verdict": "pass" if not exit_code else "fail",
         "workload_hash": test.loaded.hash,
-        "faults_found": faults_found(ledger, conducted.unreadable, injected),
+        "faults_found": faults_found(verdict.ledger, conducted.unreadable, injected),
         "controls": conducted.controls,
         "clock": {
             "skew_us": max((abs(one.skew_us) for one in conducted.ready.values()), default=0),
@@ -327,8 +357,7 @@ def conclude(settings: Settings, test: LoadTest, conducted: ConductedLoad, start
         },
         "series_second0_us": write_load_files(folder, figures),
     }
-    write_result(folder, result)
-    return Finished(exit_code, folder, result, figures, judgements)
+    return result
 
 
 @contextlib.contextmanager

@@ -12,8 +12,15 @@ import typer
 
 from docaxis.commands.axis import Axis
 from docaxis.commands.fleet import RATE_MAX, RATE_MIN, LifeCycle, PollInterval, Seed
-from docaxis.commands.hub import RegistryFile
-from docaxis.commands.options import BootstrapServers, SettingsFile, TopicPrefix, new_app, progress, settings_from
+from docaxis.commands.options import (
+    BootstrapServers,
+    RegistryFile,
+    SettingsFile,
+    TopicPrefix,
+    new_app,
+    progress,
+    settings_from,
+)
 from docaxis.commands.page_options import AllowHost, Listen, ObjectivesFile, PagePort, TokenFile, live_settings
 from docaxis.commands.role import PORT_MAX
 from docaxis.domain.agency import Registry

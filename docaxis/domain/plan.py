@@ -64,6 +64,13 @@ class Plan(msgspec.Struct, frozen=True, tag_field="kind", tag="plan"):
             walls = np.where(walls >= begin_us, np.minimum(walls + (end_us - begin_us), NEVER_US), walls)
         return walls
 
+    def due_us(self, number: int, offered_us: Int64s) -> Int64s:
+        """Return the instants of what is offered so long after a phase's beginning, by its rates and pauses."""
+        factors = self.factors_of(number)
+        if factors != [(0, 1.0)]:
+            offered_us = stretched(offered_us, factors)
+        return self.wall_us(number, offered_us)
+
     def phase_us(self, number: int, wall_us: int) -> int:
         """Return how much time of a phase has passed at an instant, pauses left out."""
         begin_us = self.phases[number].begin_us
@@ -84,6 +91,21 @@ class Plan(msgspec.Struct, frozen=True, tag_field="kind", tag="plan"):
     def _pauses_of(self, number: int) -> list[tuple[int, int]]:
         phase = self.phases[number]
         return [pause for pause in self.pauses if phase.begin_us <= pause[0] < phase.end_us]
+
+
+def stretched(offered_us: Int64s, factors: Sequence[tuple[int, float]]) -> Int64s:
+    """Return when so much of what is offered has passed, the rate being multiplied from each time on; NEVER_US: never.
+
+    `factors`: (time in the phase, factor), in order of time, beginning at 0.
+    """
+    begins, rates = (np.array(column, np.float64) for column in zip(*factors, strict=True))
+    passed = np.concatenate([[0.0], np.cumsum(np.diff(begins) * rates[:-1])])
+    at = np.searchsorted(passed, offered_us, side="right") - 1
+    rest = np.asarray(offered_us - passed[at], np.float64)
+    walls = np.full(len(rest), NEVER_US, np.int64)
+    finite = rates[at] > 0
+    walls[finite] = np.floor(begins[at][finite] + rest[finite] / rates[at][finite]).astype(np.int64)
+    return walls
 
 
 def first_plan(run: str, begin_us: int, phases: Sequence[tuple[str, str, int, bool, bool]]) -> Plan:

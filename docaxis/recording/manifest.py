@@ -87,8 +87,7 @@ def telling(path: Path) -> Iterator[None]:
     except OSError as error:  # pyarrow raises subclasses of it
         raise InfrastructureError(
             f"{path} could not be written: {error.strerror or error}",
-            next_step=f"make room or choose another folder; what is whole in {path.parent} stays, "
-            "and the same command goes on from there",
+            next_step="make room or choose another folder, and give the same command again",
         ) from error
 
 

@@ -55,6 +55,15 @@ class ReplayPlan(msgspec.Struct, frozen=True, kw_only=True):
     registry: str = ""  # file of the agencies; empty: the package's own
     resumed: int = 0  # how often it was gone on with
 
+    @property
+    def life(self) -> int:
+        """What numbers of plans and readings of this life of the run lie beyond; none comes to a million of them."""
+        return self.resumed * 1_000_000
+
+    def steps(self, folder: Path, life: int | None = None) -> Path:
+        """Return the file beside the run in which its conductor keeps when this, or another, life was steered how."""
+        return folder / f"steps-{self.resumed if life is None else life}.json"
+
 
 class Extent(msgspec.Struct, frozen=True):
     """What a plan comes to, before the schedule."""
@@ -107,16 +116,6 @@ def _planned_sql(plan: ReplayPlan) -> str:
     drawn = f"md5_number_lower(concat_ws('|', {plan.seed}, recording, sequence, copy))"
     shift = f"CASE WHEN copy = 0 THEN 0 ELSE ({drawn} % {round(plan.jitter_us * plan.speed) + 1})::BIGINT END"
     return f"SELECT *, recorded_us + {shift} AS at_us FROM ({chosen}), (SELECT unnest(range({plan.amplify})) AS copy)"
-
-
-def longest_gap_us(connection: duckdb.DuckDBPyConnection) -> int:
-    """Return the longest stretch in which nothing is due, in recorded time, within a second."""
-    (gap,) = connection.execute(
-        "SELECT coalesce(max(second - before), 0) + 1 FROM "
-        "(SELECT second, lag(second) OVER (ORDER BY second) AS before "
-        "FROM (SELECT DISTINCT at_us // 1000000 AS second FROM planned))"
-    ).fetchall()[0]
-    return int(gap) * 1_000_000
 
 
 def check_runs(connection: duckdb.DuckDBPyConnection) -> None:

@@ -120,6 +120,8 @@ class Traffic(Section):
     recipients: tuple[str, ...] = ()
     #: Mean number of recipients, or "all" for everybody else.
     fan_out: Annotated[float, Field(ge=1, le=10_000)] | Literal["all"] = 3.59
+    #: A file of `docaxis fit`: senders, recipients, kinds and sizes as a recording had them; it excludes the others.
+    like: Path | None = None
     #: Weight of each priority 0 to 4; empty: as documents.toml has them.
     priorities: dict[Literal["0", "1", "2", "3", "4"], Weight] = Field(default_factory=dict)
 
@@ -127,6 +129,9 @@ class Traffic(Section):
     def _some(self) -> Self:
         if self.priorities and not any(self.priorities.values()):
             raise ValueError("priorities need a weight above zero")
+        given = self.model_fields_set - {"name", "share", "like"}
+        if self.like is not None and given:
+            raise ValueError(f"like says it all: leave {', '.join(sorted(given))} out")
         return self
 
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Awaitable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,10 +17,14 @@ import psutil
 import pytest
 
 from docaxis.cli import main
+from docaxis.commands.fit import fitted_workload
+from docaxis.domain.agency import Registry
+from docaxis.domain.calendar import HOUR_MS, VIETNAM_OFFSET_MS
 from docaxis.kafka.client import client_kwargs
 from docaxis.kafka.topics import Topics
 from docaxis.settings import KafkaSettings, TopicSettings
-from tests.support.recordings import import_text
+from producers.fitted_day import offered_day
+from tests.support.recordings import history, import_text, record_events
 from tests.support.truth import Exchanged, check_exactly_once, read_all
 
 T = TypeVar("T")
@@ -112,7 +117,7 @@ def _documents(kafka: KafkaSettings, topics: Topics, partitions: int, run: str) 
 
 
 @pytest.mark.timeout(900)
-def test_a_replay_killed_in_the_middle_and_resumed_loses_and_doubles_nothing(
+def test_a_replay_steered_then_killed_and_resumed_loses_and_doubles_nothing(
     kafka: KafkaSettings,
     topics: Topics,
     topic_settings: TopicSettings,
@@ -120,30 +125,135 @@ def test_a_replay_killed_in_the_middle_and_resumed_loses_and_doubles_nothing(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The command and all its roles are killed with SIGKILL while documents are on their way."""
+    """It is made faster, paused and let go on; then the command and all its roles are killed with SIGKILL."""
     monkeypatch.chdir(tmp_path)
     edge_list(tmp_path, rows=6000, participants=60)
-    command = [sys.executable, "-m", "docaxis", "replay", str(tmp_path / "out"), "--duration", "25s"]
-    log = tmp_path / "log"
-    with log.open("wb") as file:
-        process = subprocess.Popen([*command, *options(kafka, topics)], stdout=file, stderr=file)
+    partitions = topic_settings.partitions
+    process, log = _begun(tmp_path, [str(tmp_path / "out"), "--duration", "45s"], options(kafka, topics))
     try:
-        before = _until_sent(kafka, topics, topic_settings.partitions, 1500, process, log)
+        _until_sent(kafka, topics, partitions, 50, process, log)
+        said = [_steered(words, options(kafka, topics), capsys) for words in (["rate", "2x"], ["pause"])]
+        stood = _until_still(kafka, topics, partitions)
+        said.append(_steered(["resume"], options(kafka, topics), capsys))
+        before = _until_sent(kafka, topics, partitions, stood + 500, process, log)
     finally:
         _kill_all(process)
     (run,) = [path.name for path in (tmp_path / "runs").iterdir() if path.name != "latest"]
-    assert 0 < before < 6000
-    assert main(["replay", "--resume", run, *options(kafka, topics)]) == 0, capsys.readouterr()
+    assert [one.split(": ")[1].split(" from")[0] for one in said] == ["rate 2x", "pause", "resume"]
+    assert 0 < stood < before < 6000
+    process, log = _begun(tmp_path, ["--resume", run], options(kafka, topics))
+    try:
+        _until_sent(kafka, topics, partitions, before + 50, process, log)
+        _steered(["rate", "10x"], options(kafka, topics), capsys)
+        assert process.wait(WITHIN_S) == 0, log.read_text()
+    finally:
+        _kill_all(process)
     _, result = run_of(tmp_path)
-    assert result["fidelity"]["complete"]
-    assert result["fidelity"]["lives"] == 2
-    assert result["fidelity"]["changed"]["resumed"] == 1
+    fidelity = result["fidelity"]
+    assert fidelity["complete"]
+    # Both lives kept their plan to the microsecond, with the changes of rate and the pause.
+    assert (fidelity["lives"], fidelity["intended_error_us_max"], fidelity["changed"]["resumed"]) == (2, 0, 1)
     assert result["ledger"]["documents"] == result["ledger"]["delivered_once"] == 6000
     assert result["arrivals"]["acked"] == 6000
-    exchanged = finished(Exchanged.read(client_kwargs(kafka), topics.prefix, topic_settings.partitions, run))
+    assert (result["command"], [one["name"] for one in result["phases"]]) == ("replay", ["replay"])
+    assert "Fidelity" in (tmp_path / "runs" / run / "report.html").read_text(encoding="utf-8")
+    exchanged = finished(Exchanged.read(client_kwargs(kafka), topics.prefix, partitions, run))
     check_exactly_once(exchanged)
-    sent = [one["packet_id"] for found in _documents(kafka, topics, topic_settings.partitions, run) for one in found]
+    sent = [one["packet_id"] for found in _documents(kafka, topics, partitions, run) for one in found]
     assert len(sent) == len(set(sent)) == 6000
+
+
+@pytest.mark.timeout(900)
+def test_events_as_recorded_killed_in_the_middle_and_resumed_are_all_there_once(
+    kafka: KafkaSettings,
+    topics: Topics,
+    topic_settings: TopicSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    edge_list(tmp_path, rows=1000, participants=60)
+    assert main(["replay", str(tmp_path / "out"), "--speed", "max", *options(kafka, topics)]) == 0, capsys.readouterr()
+    first, result = run_of(tmp_path)
+    assert result["fidelity"]["complete"]
+    registry = ["--registry", str(tmp_path / "out" / "registry.csv")]
+    recording = ["record", str(tmp_path / "all"), "--run", first, *registry, *options(kafka, topics)]
+    assert main(recording) == 0, capsys.readouterr()
+    partitions = topic_settings.partitions
+    options_of_replay = [str(tmp_path / "all"), "--as", "recorded", "--duration", "15s"]
+    process, log = _begun(tmp_path, options_of_replay, options(kafka, topics))
+    try:
+        before = _until_sent(kafka, topics, partitions, 1000 + 100, process, log) - 1000
+    finally:
+        _kill_all(process)
+    (run,) = [path.name for path in (tmp_path / "runs").iterdir() if path.name not in ("latest", first)]
+    assert 0 < before < 1000
+    assert main(["replay", "--resume", run, *options(kafka, topics)]) == 0, capsys.readouterr()
+    assert run_of(tmp_path)[1]["fidelity"]["complete"]
+    for topic in (topics.sent, topics.delivered, topics.status):
+        events: dict[str, list[bytes]] = {first: [], run: []}
+        for record in finished(read_all(client_kwargs(kafka), topic, partitions)):
+            plain = {name: value for name, value in record.event.items() if name != "run" and value != ""}
+            events[record.event["run"]].append(orjson.dumps(plain, option=orjson.OPT_SORT_KEYS))
+        assert len(events[first]) == 1000
+        assert sorted(events[run]) == sorted(events[first])
+
+
+@pytest.mark.timeout(600)
+def test_a_fitted_workload_sends_what_it_was_fitted_to(
+    kafka: KafkaSettings,
+    topics: Topics,
+    topic_settings: TopicSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What stands in the topic is what generation alone gives, which the unit tests hold against the recording."""
+    monkeypatch.chdir(tmp_path)
+    record_events(tmp_path / "recording", history(), part_rows=1000)
+    assert main(["fit", "recording", "-o", "fitted.toml", "--day", "12s"]) == 0, capsys.readouterr()
+    # 3: valid but for its times, on a machine that is busy with other things.
+    assert main(["run", "fitted.toml", *options(kafka, topics)]) in (0, 3), capsys.readouterr()
+    run, result = run_of(tmp_path)
+    assert result["faults"] == []
+    documents = [
+        record.event
+        for record in finished(read_all(client_kwargs(kafka), topics.sent, topic_settings.partitions))
+        if record.event["run"] == run
+    ]
+    day = offered_day(fitted_workload(tmp_path / "fitted.toml"), Registry.load())
+    assert Counter((one["calendar_ms"] + VIETNAM_OFFSET_MS) // HOUR_MS % 24 for one in documents) == day.hours
+    assert Counter(len(one["recipients"]) for one in documents) == day.fan_outs
+    assert Counter((one["sender"], to) for one in documents for to in one["recipients"]) == day.pairs
+    check_exactly_once(finished(Exchanged.read(client_kwargs(kafka), topics.prefix, topic_settings.partitions, run)))
+
+
+def _begun(folder: Path, arguments: list[str], where: list[str]) -> tuple["subprocess.Popen[bytes]", Path]:
+    """Start a replay as a process of its own; return it and its log."""
+    log = folder / "log"
+    with log.open("wb") as file:
+        command = [sys.executable, "-m", "docaxis", "replay", *arguments, *where]
+        return subprocess.Popen(command, stdout=file, stderr=file), log
+
+
+def _steered(words: list[str], where: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """Say something to the newest run; return what was answered."""
+    capsys.readouterr()
+    assert main(["control", "latest", *words, *where]) == 0, capsys.readouterr()
+    return capsys.readouterr().out
+
+
+def _until_still(kafka: KafkaSettings, topics: Topics, partitions: int) -> int:
+    """Return how many documents stand in the topic once no more come."""
+    deadline_s, before = time.monotonic() + WITHIN_S, -1
+    while True:
+        found = len(finished(read_all(client_kwargs(kafka), topics.sent, partitions)))
+        if found == before:
+            return found
+        assert time.monotonic() < deadline_s, f"paused, and still sending: {found} documents"
+        before = found
+        time.sleep(1.5)
 
 
 def _until_sent(

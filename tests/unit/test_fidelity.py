@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.fidelity import Counts, Fidelity, Sent, fidelity_faults, ks_distance, measure
+from tests.support.laws import law
 
 EQUAL = Counts({"a": 1}, {"a": 1})
 
@@ -102,6 +103,7 @@ def test_nothing_sent_is_measured_too() -> None:
     assert (fidelity.documents_sent, fidelity.lives, fidelity.complete) == (0, 0, False)
 
 
+@law(100)
 @given(st.lists(st.integers(0, 20), min_size=1), st.lists(st.integers(0, 20), min_size=1))
 def test_the_distance_is_the_largest_difference_of_the_distributions(one: list[int], other: list[int]) -> None:
     found = ks_distance(np.array(one), np.array(other))

@@ -6,7 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from docaxis.domain.control import Echo, decode_control, encode_control, skew_of
-from docaxis.domain.plan import NEVER_US, NO_PHASE, Plan, first_plan, paused, phase_ended, resumed, with_factor
+from docaxis.domain.plan import (
+    NEVER_US,
+    NO_PHASE,
+    Plan,
+    first_plan,
+    paused,
+    phase_ended,
+    resumed,
+    stretched,
+    with_factor,
+)
 from tests.support.laws import law
 
 BEGIN = 1_700_000_000_000_000
@@ -104,3 +114,35 @@ def test_skew_is_found_to_within_its_uncertainty(ahead: int, there: int, think: 
 def test_phases_that_nothing_sends_in_are_not_there() -> None:
     with pytest.raises(IndexError):
         _ = Plan("r", 1, []).begin_us
+
+
+@law(200)
+@given(
+    st.lists(st.tuples(st.integers(1, 10_000), st.sampled_from([0.0, 0.5, 1.0, 2.0, 4.0])), max_size=4),
+    st.lists(st.integers(0, 50_000), min_size=1),
+)
+def test_what_is_offered_at_changing_rates_passes_at_these_rates(
+    changes: list[tuple[int, float]], offered: list[int]
+) -> None:
+    factors, at = [(0, 1.0)], 0
+    for gap, factor in changes:
+        at += gap
+        factors.append((at, factor))
+    walls = stretched(np.array(sorted(offered), np.int64), factors)
+    assert (np.diff(walls) >= 0).all()
+    ends = [*(begin for begin, _ in factors[1:]), NEVER_US]
+    for wanted, wall in zip(sorted(offered), walls.tolist(), strict=True):
+        passed = sum(
+            max(0, min(wall, end) - begin) * factor for (begin, factor), end in zip(factors, ends, strict=True)
+        )
+        if wall < NEVER_US:
+            assert wanted - 4 < passed <= wanted  # within one microsecond of the fastest rate
+        else:
+            assert passed <= wanted
+
+
+def test_documents_before_a_change_of_rate_keep_their_time() -> None:
+    faster = with_factor(PLAN, BEGIN + 60, 2.0)
+    offered = np.array([0, 49, 50, 52, 90], np.int64)
+    assert (faster.due_us(1, offered) - BEGIN).tolist() == [10, 59, 60, 61, 80]
+    assert (PLAN.due_us(1, offered) - BEGIN).tolist() == [10, 59, 60, 62, 100]

@@ -15,13 +15,13 @@ from docaxis.domain.agency import Registry
 from docaxis.domain.clock import ManualClock
 from docaxis.domain.codec import decode_sent
 from docaxis.domain.errors import UsageError
+from docaxis.domain.plan import first_plan, paused, resumed, with_factor
 from docaxis.recording.engine import engine
 from docaxis.recording.pseudonym import Pseudonyms
 from docaxis.recording.reader import Recording
 from docaxis.recording.replay_plan import (
     TRAFFIC_COLUMNS,
     ReplayPlan,
-    longest_gap_us,
     planned_blocks,
     prepare,
     read_plan,
@@ -31,6 +31,8 @@ from docaxis.recording.replay_plan import (
 from docaxis.recording.schedule import ReplaySchedule
 from producers.drafting import stamped
 from producers.recorded import Ahead, AlreadySent, Slice, hashes_of, recorded_slices
+from producers.recorded_events import Event, EventsSent, event_hashes
+from producers.replayed import as_steered
 from tests.support.recordings import record_events, sent
 
 US = 1_600_000_000_000_000
@@ -185,13 +187,6 @@ def test_drafting_ahead_gives_everything_in_order_and_no_more_than_the_bound(
     assert [event.packet_id for event in events_of(taken)] == [f"H53.2021.{n:07d}.0" for n in range(1, 1001)]
 
 
-def test_the_longest_gap_bounds_how_long_nothing_may_happen(tmp_path: Path) -> None:
-    recording = record_events(tmp_path / "r", [sent(1, US), sent(2, US + 90_400_000), sent(3, US + 100_000_000)])
-    with engine() as connection:
-        prepare(connection, plan_of(recording))
-        assert 90_400_000 <= longest_gap_us(connection) <= 92_000_000
-
-
 def test_a_plan_comes_back_as_it_was(tmp_path: Path) -> None:
     recording = record_events(tmp_path / "r", [sent(1, US)])
     plan = plan_of(recording, speed=0.1, where="size > 1", agencies=["H53"])
@@ -302,3 +297,27 @@ def test_wrong_options_are_one_message(
     record_events(tmp_path / "r", [sent(1, US)])
     assert main(["replay", *(one.format(r=tmp_path / "r") for one in arguments)]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_events_that_were_sent_are_struck_off_as_often_as_they_were() -> None:
+    events = [Event("status", 0, b"k", value) for value in (b"a", b"a", b"b", b"a", b"c")]
+    hashes, counts = np.unique(event_hashes("status", [b"a", b"c", b"a"]), return_counts=True)
+    sent = EventsSent(hashes, counts)
+    assert sent.take(events) == [2, 3]
+    assert sent.take(events) == [0, 1, 2, 3, 4]
+    assert EventsSent(*np.unique(event_hashes("sent", [b"a"]), return_counts=True)).take(events) == [0, 1, 2, 3, 4]
+    assert EventsSent().take(events) == [0, 1, 2, 3, 4]
+
+
+def test_each_life_of_a_replay_is_held_against_how_it_was_steered() -> None:
+    """The first is made twice as fast after 2 s and stands still from 3 s to 10 s; the second begins with event 3."""
+    first = first_plan("r", US, [("replay", "load", 60_000_000, True, False)])
+    fast = with_factor(first, US + 2_000_000, 2.0)
+    standing = paused(fast, US + 3_000_000)
+    going = resumed(standing, fast, US + 10_000_000)
+    second = first_plan("r", US + 100_000_000, [("replay", "load", 60_000_000, True, False)])
+    due_us = np.array([0, 2_000_000, 4_000_000, 6_000_000, 6_500_000], np.int64)
+    sent_us = US + np.array([0, 2_000_000, 10_000_000, 100_000_000, 100_500_000])
+    moved_us, life = as_steered(due_us, sent_us, [going, second])
+    assert life.tolist() == [0, 0, 0, 1, 1]
+    assert moved_us.tolist() == [0, 2_000_000, 10_000_000, 6_000_000, 6_500_000]

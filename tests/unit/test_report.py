@@ -21,6 +21,23 @@ from tests.support.sample_runs import Sample, write_demo_sample, write_sample
 EN, VI = Language.EN, Language.VI
 
 
+def with_fidelity(folder: Path) -> Path:
+    """Add what a replay's result has: resumed, steered, all of it sent."""
+    counts = {"documents_planned": 9, "documents_sent": 9, "documents_doubled": 0, "documents_strange": 0}
+    changed = {"closed": False, "speed": 60, "gaps_skipped": 1, "skipped_seconds": 2.0, "capped": 0}
+    fidelity = {
+        **counts,
+        **dict.fromkeys(("pairs", "hours", "gaps_compared"), 5),
+        **dict.fromkeys(("pairs_differing", "hours_differing", "ks_pooled", "seconds_moved_share"), 0),
+        "lives": 2,
+        "send_error_seconds": {"p50": 0.00025, "p99": 0.001, "max": 0.002},
+        "changed": changed | {"capped_seconds_max": 0.0, "amplify": 1, "controls": 3},
+    }
+    file = folder / "result.json"
+    file.write_bytes(orjson.dumps(orjson.loads(file.read_bytes()) | {"fidelity": fidelity}))
+    return folder
+
+
 def test_every_phrase_that_is_shown_has_its_vietnamese(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shown: set[str] = set()
 
@@ -35,8 +52,10 @@ def test_every_phrase_that_is_shown_has_its_vietnamese(tmp_path: Path, monkeypat
         Sample(seconds=POINTS_MAX + 1, rate=2, seed=3),
     ]
     folders = [write_sample(tmp_path / str(number), sample) for number, sample in enumerate(samples)]
-    for folder in [*folders, write_demo_sample(tmp_path / "demo")]:
-        report_html(load_run(folder), Registry.load(), VI)
+    replayed = with_fidelity(write_sample(tmp_path / "replay", samples[0]))
+    for folder in [*folders, write_demo_sample(tmp_path / "demo"), replayed]:
+        page = report_html(load_run(folder), Registry.load(), VI)
+    assert "0.250, 1.000, 2.000 ms" in page
     assert len(shown) > 150
     assert {text for text in shown if text and not is_translated(text)} == set(), "no Vietnamese for these"
 

@@ -117,10 +117,8 @@ def demo(
     plan.milestones()  # refuses what was never published, before anything is started
     make_folder(settings.paths.runs / run, "DOCAXIS_PATHS_RUNS")
     final = plan.milestones()[-1]
-    with kafka_for_run(settings, final.sent, final.received, keep=keep, tell=partial(progress, language=lang)) as (
-        reachable,
-        _,
-    ):
+    tell = partial(progress, language=lang)
+    with kafka_for_run(settings, final.sent, final.received, keep=keep, full_batches=True, tell=tell) as (reachable, _):
         raise typer.Exit(asyncio.run(_demo(reachable, plan, lang)))
 
 

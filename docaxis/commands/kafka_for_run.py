@@ -13,12 +13,22 @@ from docaxis.settings import Settings
 #: What a document and a delivery (with its receipt) take on disk, uncompressed, as measured on the demo's topics.
 DOCUMENT_BYTES, DELIVERY_BYTES = 450, 950
 
+#: What stays of them after compression where batches are full, because it goes as fast as it can: a fifteenth of the
+#: demo's topics, and as much again for safety. At a pace batches hold few records, and little is certain to go.
+FULL_BATCHES_SHARE = 0.13
+
 _FREE = "`docaxis broker down --remove-data`"
 
 
 @contextlib.contextmanager
 def kafka_for_run(
-    settings: Settings, documents: int, deliveries: int, *, keep: bool, tell: Callable[[str], None] = progress
+    settings: Settings,
+    documents: int,
+    deliveries: int,
+    *,
+    keep: bool,
+    full_batches: bool = False,
+    tell: Callable[[str], None] = progress,
 ) -> Iterator[tuple[Settings, EmbeddedBroker | None]]:
     """Give settings that reach a cluster, and the broker if it was started here.
 
@@ -32,7 +42,8 @@ def kafka_for_run(
     if not status.running and ours.exists():
         remove_stopped(settings)
         status = broker_status(settings)
-    _check_room(settings.paths.home, documents * DOCUMENT_BYTES + deliveries * DELIVERY_BYTES)
+    share = FULL_BATCHES_SHARE if full_batches else 1.0
+    _check_room(settings.paths.home, share * (documents * DOCUMENT_BYTES + deliveries * DELIVERY_BYTES))
     if status.running:
         until = f"; it ends with the command of pid {status.owner_pid}" if status.owner_pid is not None else ""
         tell(f"Using the broker that runs at {status.bootstrap_servers}{until}")
@@ -61,7 +72,7 @@ def kafka_for_run(
                 tell(f"Its data stays in {status.data_dir}, which was there before; to free it: {_FREE}")
 
 
-def _check_room(home: Path, needed: int) -> None:
+def _check_room(home: Path, needed: float) -> None:
     folder = next(parent for parent in (home, *home.parents) if parent.exists())
     free = shutil.disk_usage(folder).free
     if free < needed * 1.1:

@@ -15,7 +15,7 @@ from producers.traffic import document_tables
 PLOT_COLUMNS = 72
 _BARS = " ▁▂▃▄▅▆▇█"
 
-#: On Kafka, as measured on the demo's topics: a document, and a delivery with its receipt.
+#: On Kafka, before compression, as measured on the demo's topics: a document, and a delivery with its receipt.
 KAFKA_DOCUMENT_BYTES, KAFKA_DELIVERY_BYTES = 450, 950
 
 

@@ -121,6 +121,19 @@ def count_milestones(readings: Readings, run: str, planned: Iterable[PlannedMile
     )
 
 
+def counted_within(readings: Readings, run: str, dates: Iterable[date]) -> tuple[CountedMilestone, ...]:
+    """Count a run of which nothing was published, such as a replay, up to those dates that lie within its calendar.
+
+    The figures are to be held against those of the run that was recorded.
+    """
+    sent, received = readings.days(run, "sent", "documents"), readings.days(run, "status", "receipts")
+    return tuple(
+        CountedMilestone(one, None, None, None, _up_to(sent, one), _up_to(received, one))
+        for one in dates
+        if sent and min(sent) <= one.toordinal() - EPOCH <= max(sent)
+    )
+
+
 def _up_to(by_day: Mapping[int, int], last: date) -> int:
     return sum(count for day, count in by_day.items() if day <= last.toordinal() - EPOCH)
 

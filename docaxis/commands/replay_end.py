@@ -30,8 +30,9 @@ from monitor.report import write_report
 from monitor.result import latency_seconds, write_result
 from monitor.run_folder import load_run
 from monitor.series import with_outstanding
-from monitor.verdict import Verdict, judge, stage_histograms
+from monitor.verdict import Verdict, counted_within, judge, stage_histograms
 from monitor.words import Language
+from producers.history import History
 from producers.replayed import measure_fidelity
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ async def conclude_replay(settings: Settings, replayed: Replayed, language: Lang
         *result["invalid_reasons"],
         *(f"objective {one.name!r} missed" for one in judgements if one.met is False),
     ]
-    shown_verdict = replace(verdict, faults=(*verdict.faults, *reasons))
+    shown_verdict = replace(verdict, milestones=(), faults=(*verdict.faults, *reasons))
     console.print(closing_view(shown_verdict, stages, result["rates"], language, closed=plan.closed))
     shown = f"{os.path.relpath(path)}   {os.path.relpath(report)}"
     console.print(f"{conducted.wall_seconds:,.1f} s   {shown}", highlight=False)
@@ -107,7 +108,8 @@ def verdict_of(replayed: Replayed, fidelity: Fidelity) -> Verdict:
         *fidelity_faults(fidelity, error_p99_us_max=objectives.error_p99_us_max, ks_max=objectives.ks_max),
         *([f"ended early: {conducted.aborted}"] if conducted.aborted else []),
     ]
-    return Verdict(judged.ledger, judged.arrivals, judged.milestones, tuple(faults))
+    milestones = counted_within(conducted.readings, run, (fact.date for fact in History.load().facts))
+    return Verdict(judged.ledger, judged.arrivals, milestones, tuple(faults))
 
 
 def result_of_replay(

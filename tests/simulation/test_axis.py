@@ -18,7 +18,7 @@ from docaxis.domain.codec import decode_delivered, encode
 from docaxis.kafka.partitioner import partition_of
 from docaxis.kafka.topics import Topics
 from monitor.reading import Readings
-from monitor.verdict import judge
+from monitor.verdict import counted_within, judge
 from producers.drafting import Drafter, stamped
 from producers.history import History
 from producers.inbox import Inboxes, Progress, Waiting, receipt_of
@@ -139,6 +139,10 @@ def test_a_year_of_traffic_comes_out_as_published(seed: int) -> None:
     assert verdict.ledger.documents == planned[-1].sent
     assert verdict.ledger.delivered_once == verdict.ledger.deliveries_expected == planned[-1].received
     assert all(milestone.agrees for milestone in verdict.milestones)
+    again = counted_within(simulation.readings(), RUN, [*(one.date for one in planned), date(2022, 7, 31)])
+    figures = [(one.date, one.sent, one.received) for one in verdict.milestones]
+    assert [(one.date, one.sent, one.received) for one in again if one.date <= UNTIL] == figures
+    assert len(again) == len(figures), "no milestone that lies beyond what was sent"
     pickup = simulation.readings().stage(RUN, "status", "pickup")
     assert pickup.count == planned[-1].received
     assert pickup.max_us <= 2 * POLL_US, "an agency polls every five minutes, a step is at most as long"

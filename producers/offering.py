@@ -20,6 +20,7 @@ from docaxis.domain.calendar import HOUR_MS, VIETNAM_OFFSET_MS, midnight_ms
 from docaxis.domain.errors import UsageError
 from docaxis.workload.model import Traffic, Workload
 from producers.arrival_process import ArrivalProcess, Intensity, arrival_process, day_shape
+from producers.newcomers import Admission, NewcomerModel, superposed
 from producers.recalls import RecallMixer
 from producers.traffic import DraftBatch, Ordinals, TrafficModel, document_tables
 from producers.traffic_recorded import RecordedTraffic
@@ -32,6 +33,7 @@ BLOCK = 200
 
 #: Streams of randomness under the workload's seed.
 _KINDS_STREAM, _DOCUMENTS_STREAM = 8, 9
+_SAMPLE_STREAM, _ADDED_STREAM, _ADDED_DOCUMENTS_STREAM = 17, 18, 19
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +151,30 @@ class Offering:
     trace_times: Callable[[Path], Floats]
     model: MixedModel = field(init=False)
     ordinals: Ordinals = field(init=False)
+    admission: Admission = field(init=False)
+    newcomers: NewcomerModel | None = field(init=False, default=None)
     _calendar: list[tuple[float, float]] = field(init=False)
 
     def __post_init__(self) -> None:
         self._calendar = phase_calendar(self.workload, self.started_ms)
-        self.model = MixedModel.of(self.workload.traffic, self.registry, self.workload.seed)
+        joining, seed = self.workload.newcomers, self.workload.seed
+        self.admission = Admission.of(joining, self.registry)
+        self.model = MixedModel.of(self.workload.traffic, self.admission.before, seed)
         self.ordinals = Ordinals(len(self.registry))
+        if joining:
+            rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_SAMPLE_STREAM,)))
+            self.newcomers = NewcomerModel.of(joining, self.registry, self.admission, partial(self.model.draft, rng))
+
+    @property
+    def documents_per_arrival(self) -> float:
+        """Documents for each one that the phases' rates name: more than 1 where newcomers come on top."""
+        return 1.0 + (self.newcomers.per_document if self.newcomers else 0.0)
+
+    @property
+    def fan_out_mean(self) -> float:
+        """Mean number of recipients of a document, newcomers' included."""
+        added = self.newcomers.deliveries_per_document if self.newcomers else 0.0
+        return (self.model.fan_out_mean + added) / self.documents_per_arrival
 
     def process(self, number: int) -> ArrivalProcess:
         """Return the arrivals of an open phase."""
@@ -230,22 +250,42 @@ class WorkloadPhase:
 
     def blocks(self) -> Iterator[Block]:
         """Yield blocks of arrivals."""
-        points = self._process.points(BLOCK) if self._process else (np.zeros(BLOCK) for _ in iter(int, 1))
-        for number, block in enumerate(points):
-            if not len(block):
+        for number, (points, added) in enumerate(self._points()):
+            if not len(points):
                 return
-            yield Block(block, partial(self._draft, number, block))
+            yield Block(points, partial(self._draft, number, points, added))
 
-    def _draft(self, number: int, points: Floats, first: int, last: int) -> DraftBatch:
-        seed = self._offering.workload.seed
-        rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_DOCUMENTS_STREAM, self._number, number)))
+    def _points(self) -> Iterator[tuple[Floats, npt.NDArray[np.bool_]]]:
+        """Yield blocks of points, and which of them came with newcomers."""
+        points = self._process.points(BLOCK) if self._process else (np.zeros(BLOCK) for _ in iter(int, 1))
+        newcomers = self._offering.newcomers
+        if newcomers is None:
+            return ((block, np.zeros(len(block), np.bool_)) for block in points)
+        return superposed(points, newcomers.per_document, self._rng(_ADDED_STREAM, self._number))
+
+    def _rng(self, *stream: int) -> np.random.Generator:
+        return np.random.default_rng(np.random.SeedSequence(self._offering.workload.seed, spawn_key=stream))
+
+    def _draft(self, number: int, points: Floats, added: npt.NDArray[np.bool_], first: int, last: int) -> DraftBatch:
         times_us = self._process.times_us(points) if self._process else points
         times_us = np.where(np.isfinite(times_us), times_us, 0)
         calendar_ms = np.maximum.accumulate(self._offering.calendar_ms(self._number, times_us))
-        batch = self._offering.model.draft(rng, calendar_ms).rows(first, last)
+        batch = self._drafted(number, calendar_ms, added).rows(first, last)
         if self._recalls is None:
             return replace(batch, ordinal=self._offering.ordinals.take(batch.sender, batch.year))
         return self._recalls.mix(batch, times_us[first:last], self._offering.ordinals)
+
+    def _drafted(self, number: int, calendar_ms: Int64s, added: npt.NDArray[np.bool_]) -> DraftBatch:
+        """Draft a whole block: documents of those who were there before, and among them those that were added."""
+        offering = self._offering
+        rng = self._rng(_DOCUMENTS_STREAM, self._number, number)
+        batch = offering.admission.placed(offering.model.draft(rng, calendar_ms[~added]))
+        if offering.newcomers is None or not added.any():
+            return batch
+        rng = self._rng(_ADDED_DOCUMENTS_STREAM, self._number, number)
+        further = offering.newcomers.draft(rng, calendar_ms[added])
+        order = np.argsort(np.concatenate((np.flatnonzero(~added), np.flatnonzero(added))))
+        return DraftBatch.joined([batch, further]).ordered(order)
 
 
 def trace_process(times_s: Floats) -> ArrivalProcess:

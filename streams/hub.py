@@ -104,9 +104,9 @@ class Router:
             for code in directory.open
         }
 
-    def route(self, partition: int, records: Sequence[FetchedRecord], writer: BatchWriter) -> None:
-        """Write the deliveries and refusals of these records of an input partition."""
-        now_us = self._clock.wall_us()
+    def route(self, partition: int, records: Sequence[FetchedRecord], writer: BatchWriter) -> int:
+        """Write the deliveries and refusals of these records of an input partition; return how many deliveries."""
+        now_us, before = self._clock.wall_us(), self._stats.deliveries
         decoded = decode_batch(decode_sent, [record.value for record in records])
         for index, code, reason in decoded.unreadable:
             self._refuse(partition, records[index], None, Fault(code, reason), now_us, writer)
@@ -118,6 +118,7 @@ class Router:
             for fault in faults:
                 self._refuse(partition, records[index], event, fault, now_us, writer)
         self._stats.documents += len(decoded.events)
+        return self._stats.deliveries - before
 
     def _deliver(
         self, event: Sent, recipients: Sequence[str], now_us: int, sent_partition: int, writer: BatchWriter
@@ -283,16 +284,16 @@ class _Session:
         A document that comes alone is followed by no pause. Where several came together more will, and a pause of a
         few times what a commit costs spends the machine on documents instead of transactions.
         """
-        next_offset, deliveries = records[-1].offset + 1, self._stats.deliveries
+        next_offset = records[-1].offset + 1
         writer = BatchWriter(producer)
         if self._settings.exactly_once:
             async with producer.transaction():
-                self._router.route(tp.partition, records, writer)
+                deliveries = self._router.route(tp.partition, records, writer)
                 await writer.flush()
                 await producer.send_offsets_to_transaction({tp: next_offset}, self._settings.group)
                 started_ns = self._clock.monotonic_ns()
         else:
-            self._router.route(tp.partition, records, writer)
+            deliveries = self._router.route(tp.partition, records, writer)
             await writer.flush()
             started_ns = self._clock.monotonic_ns()
             await self._consumer.commit({tp: next_offset})
@@ -300,7 +301,7 @@ class _Session:
         self._stats.passes += 1
         self._stats.commit.observe_one(commit_us)
         if self._limiter is not None:
-            return self._limiter.pay_s(self._stats.deliveries - deliveries)
+            return self._limiter.pay_s(deliveries)  # of this pass alone: others go on meanwhile
         return 0.0 if len(records) == 1 else min(GATHER_MAX_S, GATHER_COMMITS * commit_us / 1e6)
 
 

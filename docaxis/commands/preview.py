@@ -27,7 +27,7 @@ class PhasePreview:
     kind: str
     arrivals: str
     duration_us: int
-    documents: int  # exact but for closed phases, which send as fast as it goes: 0
+    documents: int  # closed phases send as fast as it goes: 0; of newcomers, as many as are expected
     peak_per_s: float
 
 
@@ -113,7 +113,7 @@ class Preview:
 def preview(workload: Workload, registry: Registry, started_ms: int) -> Preview:
     """Return what a workload would do: its arrivals are counted, not estimated."""
     offering = Offering(workload, registry, started_ms, read_trace)
-    phases = []
+    phases, more = [], offering.documents_per_arrival
     total_us = sum(phase.duration for phase in workload.offering)
     edges_us = np.linspace(0, total_us, PLOT_COLUMNS + 1)
     counts, begin_us = np.zeros(PLOT_COLUMNS), 0
@@ -121,11 +121,11 @@ def preview(workload: Workload, registry: Registry, started_ms: int) -> Preview:
         documents, peak = 0, 0.0
         if not phase.closed:
             process = offering.process(number)
-            documents = process.count(phase.duration)
+            documents = round(process.count(phase.duration) * more)
             in_phase = np.clip(edges_us - begin_us, 0, phase.duration)
             expected = process.intensity.up_to(in_phase)
-            counts += np.diff(expected)
-            peak = process.intensity.peak_per_s()
+            counts += np.diff(expected) * more
+            peak = process.intensity.peak_per_s() * more
         begin_us += phase.duration
         phases.append(PhasePreview(phase.name, phase.kind, phase.arrivals, phase.duration, documents, peak))
     sizes = document_tables()["sizes"]
@@ -134,7 +134,7 @@ def preview(workload: Workload, registry: Registry, started_ms: int) -> Preview:
         workload.name,
         workload.purpose,
         phases,
-        offering.model.fan_out_mean,
+        offering.fan_out_mean,
         sizes["mean_bytes"],
         per_s.tolist(),
         workload.lost_after_us,

@@ -183,6 +183,15 @@ class Receipts(Section):
     late_after: Duration = Field("60 s", validate_default=True)
 
 
+class Newcomer(Section):
+    """An agency of the registry that joins: what everybody else sends to each other stays as it is without it."""
+
+    code: Annotated[str, Field(min_length=1, max_length=12)]
+    #: It sends and receives `factor` times what this agency does.
+    like: Annotated[str, Field(min_length=1, max_length=12)]
+    factor: Annotated[float, Field(gt=0, le=1000)] = 1.0
+
+
 class GeneratorBounds(Section):
     """Beyond these the generator itself was at fault, and the run is invalid."""
 
@@ -206,6 +215,8 @@ class Workload(Section):
     hub: Literal["reference", "external"] = "reference"
     phases: tuple[Phase, ...] = Field(min_length=1, max_length=64)
     traffic: tuple[Traffic, ...] = Field((Traffic(),), min_length=1, max_length=16)
+    #: Agencies whose traffic comes on top of the phases' rates.
+    newcomers: tuple[Newcomer, ...] = Field((), max_length=1000)
     documents: Documents = Field(default_factory=Documents)
     receipts: Receipts = Field(default_factory=Receipts)
     generator: GeneratorBounds = Field(default_factory=GeneratorBounds)
@@ -228,7 +239,20 @@ class Workload(Section):
             raise ValueError("the shares of the traffic add up to nothing")
         for fault in self.faults:
             self._check_fault(fault)
+        self._check_newcomers()
         return self
+
+    def _check_newcomers(self) -> None:
+        """Refuse newcomers that nothing could be laid upon, or that are like each other."""
+        codes = [one.code for one in self.newcomers]
+        for one in self.newcomers:
+            if codes.count(one.code) > 1:
+                raise ValueError(f"two newcomers are called {one.code!r}")
+            if one.like in codes:
+                raise ValueError(f"newcomer {one.code!r} is like {one.like!r}, which is one itself")
+        for phase in self.offering if codes else ():
+            if phase.arrivals in ("closed", "trace"):
+                raise ValueError(f"newcomers add to a rate, and phase {phase.name!r} ({phase.arrivals}) has none")
 
     def _check_fault(self, fault: Fault) -> None:
         """Refuse a fault that could not happen in its phase."""

@@ -16,7 +16,16 @@ from docaxis.commands.generate import demo_svg
 from docaxis.domain.errors import EXIT_INTERNAL, EXIT_INTERRUPTED
 from docaxis.settings import Settings
 from docaxis.workload.faults import FAULT_KEYS, Fault
-from docaxis.workload.model import ARRIVAL_KEYS, Documents, GeneratorBounds, Phase, Receipts, Traffic, Workload
+from docaxis.workload.model import (
+    ARRIVAL_KEYS,
+    Documents,
+    GeneratorBounds,
+    Newcomer,
+    Phase,
+    Receipts,
+    Traffic,
+    Workload,
+)
 from docaxis.workload.objectives import Objective
 from monitor.catalogue import CATALOGUE
 from monitor.histogram import Histogram
@@ -168,9 +177,9 @@ def test_the_picture_shows_a_result_as_the_demo_does() -> None:
 
 def test_every_key_of_a_workload_is_documented_with_what_it_needs() -> None:
     text = (ROOT / "docs" / "WORKLOAD.md").read_text(encoding="utf-8")
-    sections = (Workload, Phase, Traffic, Documents, Receipts, GeneratorBounds, Fault, Objective)
+    sections = (Workload, Phase, Traffic, Newcomer, Documents, Receipts, GeneratorBounds, Fault, Objective)
     keys = {key for section in sections for key in section.model_fields}
-    tables = {"phases", "traffic", "documents", "receipts", "generator", "faults", "objectives"}
+    tables = {"phases", "traffic", "newcomers", "documents", "receipts", "generator", "faults", "objectives"}
     assert {key for key in keys if f"`{key}`" not in text} - tables == set()
     assert {table for table in tables if f"[{table}]" not in text} == set()
     for kinds in (ARRIVAL_KEYS, FAULT_KEYS):

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from docaxis.kafka.following import follow_on
 from docaxis.kafka.topics import Topics
-from monitor.following import follow_on
 from monitor.reading import Reading, Readings, decode_reading
 
 log = logging.getLogger(__name__)

@@ -15,8 +15,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from docaxis.domain.clock import Clock
+from docaxis.kafka.following import follow_on
 from monitor.catalogue import LAG_RECORDS, LAG_SECONDS, LAG_STATE
-from monitor.following import follow_on
 from monitor.lag import LagWindow
 from monitor.lag_state import SPAN_MIN_NS, WINDOW_NS, LagState, judge_lag, worst
 from monitor.metric import Family

@@ -189,14 +189,7 @@ class LoadConductor:
 
     async def _forget_earlier(self, control: ControlFeed) -> None:
         """Leave aside what was said of this run before: it may be one that was killed and is gone on with."""
-        try:
-            async with asyncio.timeout(READY_WITHIN_S):
-                await control.caught_up.wait()
-        except TimeoutError:
-            raise InfrastructureError(
-                f"the control topic could not be read within {READY_WITHIN_S:.0f} s",
-                next_step="look at the broker's log",
-            ) from None
+        await control.read_within(READY_WITHIN_S)
         control.ready.pop(self.run, None)
         if (command := control.commands.get(self.run)) is not None:
             self._commands_seen = command.number

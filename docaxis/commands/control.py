@@ -52,8 +52,7 @@ async def _control(client: dict[str, Any], topics: Topics, run: str, verb: Verb,
     producer = AIOKafkaProducer(**client, acks="all", linger_ms=0)
     await producer.start()
     try:
-        async with asyncio.timeout(READ_WITHIN_S):
-            await feed.caught_up.wait()
+        await feed.read_within(READ_WITHIN_S)
         plan = _plan_of(feed, run)
         number = time.time_ns() // 1000
         await say(producer, topics, Command(plan.run, number, verb, value))

@@ -7,10 +7,11 @@ from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError
 
 from docaxis.domain.control import Command, ControlRecord, Echo, Offer, Ready, decode_control, encode_control
+from docaxis.domain.errors import InfrastructureError
 from docaxis.domain.plan import Plan
+from docaxis.kafka.following import follow_on
 from docaxis.kafka.topics import Topics
 
 log = logging.getLogger(__name__)
@@ -37,12 +38,22 @@ class ControlFeed:
 
     async def follow(self, stop: asyncio.Event) -> None:
         """Read from the beginning, then whatever comes, until told to stop; goes on after a failure of the broker."""
-        while not stop.is_set():
-            try:
-                await self._follow(stop)
-            except KafkaError as error:
-                log.warning("control is read anew after %s", error)
-                await asyncio.sleep(0.5)
+        await follow_on(self._follow, stop, "control records")
+
+    async def read_within(self, seconds: float) -> None:
+        """Wait until all that was said before now has been read; `follow` must be under way.
+
+        Raises:
+            InfrastructureError: it took longer.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                await self.caught_up.wait()
+        except TimeoutError:
+            raise InfrastructureError(
+                f"the control topic {self._tp.topic} could not be read within {seconds:.0f} s",
+                next_step="look at the broker's log",
+            ) from None
 
     async def _follow(self, stop: asyncio.Event) -> None:
         reader = AIOKafkaConsumer(

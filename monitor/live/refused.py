@@ -10,8 +10,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from docaxis.domain.codec import decode_refusal
 from docaxis.domain.event import Refusal
+from docaxis.kafka.following import follow_on
 from docaxis.kafka.topics import Topics
-from monitor.following import follow_on
 
 #: Refusals kept, of all runs together; and how many of each partition are read when the page starts.
 KEPT_MAX = 500

@@ -22,7 +22,7 @@ from docaxis.commands.options import (
     settings_from,
 )
 from docaxis.commands.recording_options import FromTime, ToTime, parse_moment_us
-from docaxis.commands.replay_run import Objectives
+from docaxis.commands.replay_end import Objectives
 from docaxis.commands.replay_run import replay as run
 from docaxis.domain.agency import Registry
 from docaxis.domain.errors import UsageError

@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 import orjson
@@ -35,8 +35,16 @@ from monitor.words import Language
 from producers.history import History
 from producers.replayed import measure_fidelity
 
-if TYPE_CHECKING:
-    from docaxis.commands.replay_run import Objectives
+
+@dataclass(frozen=True, slots=True)
+class Objectives:
+    """What a replay must reach to pass, besides that everything is accounted for."""
+
+    error_p99_us_max: int | None = None
+    ks_max: float | None = None
+    refused_allowed: bool = False
+    #: As a workload has them, in the form of its file.
+    of_load: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +54,7 @@ class Replayed:
     plan: ReplayPlan
     test: LoadTest
     conducted: ConductedLoad
-    objectives: "Objectives"
+    objectives: Objectives
     started_us: int
     folder: Path
 
@@ -131,7 +139,7 @@ def result_of_replay(
     result = load_test_result(
         settings, test, conducted, verdict, judged, exit_code, replayed.started_us, replayed.folder
     )
-    content = workload_of(plan)
+    content = traffic_of(plan)
     canonical = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
     result |= {
         "command": "replay",
@@ -172,7 +180,7 @@ def changed_by(plan: ReplayPlan, schedule: ReplaySchedule, conducted: ConductedL
     }
 
 
-def workload_of(plan: ReplayPlan) -> Mapping[str, Any]:
+def traffic_of(plan: ReplayPlan) -> Mapping[str, Any]:
     """Return what identifies the traffic of a replay; a key's file is named by no one."""
     return {
         "name": "replay",

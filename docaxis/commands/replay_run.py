@@ -5,9 +5,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from docaxis.commands.axis import Axis
 from docaxis.commands.conduct import RoleCommand
@@ -15,7 +13,7 @@ from docaxis.commands.conduct_load import LoadMoment
 from docaxis.commands.conduct_replay import PHASE, ReplayConductor, longest_us
 from docaxis.commands.objective_watch import ObjectiveWatch
 from docaxis.commands.options import progress
-from docaxis.commands.replay_end import Replayed, conclude_replay
+from docaxis.commands.replay_end import Objectives, Replayed, conclude_replay
 from docaxis.commands.run import LoadTest, log_into
 from docaxis.domain.agency import Registry
 from docaxis.kafka.broker import EmbeddedBroker, broker_status
@@ -34,17 +32,6 @@ LINE_INTERVAL_S = 2.0
 
 #: Nothing moving for so long after all was sent: what is outstanding will not come.
 QUIET = "30 s"
-
-
-@dataclass(frozen=True, slots=True)
-class Objectives:
-    """What a replay must reach to pass, besides that everything is accounted for."""
-
-    error_p99_us_max: int | None = None
-    ks_max: float | None = None
-    refused_allowed: bool = False
-    #: As a workload has them, in the form of its file.
-    of_load: tuple[dict[str, Any], ...] = ()
 
 
 @contextlib.contextmanager

@@ -152,7 +152,7 @@ def prepare(
     loaded = replace(loaded, workload=workload_of(pathed, loaded.place).workload)
     return LoadTest(
         f"run-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
-        replace(loaded, content=loaded.content),
+        loaded,
         Registry.load(registry_file),
         registry_file and registry_file.absolute(),
         time.time_ns() // 1_000_000,

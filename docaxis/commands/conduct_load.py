@@ -139,19 +139,13 @@ class LoadConductor:
             passed, aborted = await self._until_over(feed, series, injector, (producer, topics), control, tell)
             wall_seconds = time.monotonic() - started_s
             await injector.end()
-            # At the deadline only the audit is waited for, until it has read what had happened by then: what comes
-            # later is lost, however long one would wait.
-            partitions = self.settings.topics.partitions
-            events = [TopicPartition(name, number) for name in topics.events for number in range(partitions)]
-            ends = await stable_ends(client, events) if passed else None
-            read = await count_drained(client, topics, partitions, feed, ends)
-            drained = read and not passed
+            is_read = await self._is_read(topics, passed=passed)
             return ConductedLoad(
                 feed.readings,
                 self._planned(),
                 series,
-                drained,
-                passed and read,
+                is_read and not passed,
+                is_read and passed,
                 wall_seconds,
                 dict(self.axis.peak_rss_bytes),
                 dict(self.axis.cpu_seconds),
@@ -168,6 +162,17 @@ class LoadConductor:
                 task.cancel()
             await asyncio.gather(*following, return_exceptions=True)
             await producer.stop()
+
+    async def _is_read(self, topics: Topics, *, passed: bool) -> bool:
+        """Wait for the audit; return whether it has read everything that it is to read.
+
+        Where the deadline for what is outstanding has passed, it is waited for until it has read what had happened by
+        then: what comes later is lost, however long one would wait.
+        """
+        client, partitions = client_kwargs(self.settings.kafka), self.settings.topics.partitions
+        events = [TopicPartition(name, number) for name in topics.events for number in range(partitions)]
+        ends = await stable_ends(client, events) if passed else None
+        return await count_drained(client, topics, partitions, self.feed, ends)
 
     async def _start(self, role: RoleCommand) -> Child:
         return await self.axis.start(role.name, *role.arguments)

@@ -39,6 +39,7 @@ class ReplayConductor(LoadConductor):
     _mark: tuple[int, ...] = ()
     _moved_us: int = 0
 
+    # By its name: a dataclass with slots is another class than the one that super() would ask.
     def __post_init__(self) -> None:
         LoadConductor.__post_init__(self)
         self._began_us = SystemClock().wall_us()

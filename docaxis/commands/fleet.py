@@ -112,7 +112,7 @@ def fleet(
         load = OpenLoad(rate, documents, poisson=not constant, drafted_ahead=drafted_ahead)
     elif replay is not None:
         load = RecordedLoad(read_plan(replay))
-    if isinstance(load, OpenLoad | ScheduledLoad) or (isinstance(load, RecordedLoad) and not load.plan.closed):
+    if keeps_a_schedule(load):
         go_before_others()
     clock, stats = SystemClock(), FleetStats.of(settings.topics.partitions)
     one = Fleet(fleet_settings, load, clock, stats)
@@ -125,6 +125,13 @@ def fleet(
         runs=lambda: [run],
     )
     run_role(role, metrics_port=metrics_port, owned=owned, metrics_host=metrics_host)
+
+
+def keeps_a_schedule(load: Load | None) -> bool:
+    """Return whether documents of a load are due at moments, so that being woken late shows."""
+    if isinstance(load, RecordedLoad):
+        return not load.plan.closed
+    return isinstance(load, OpenLoad | ScheduledLoad)
 
 
 def go_before_others() -> None:

@@ -10,7 +10,7 @@ from docaxis.commands.options import BootstrapServers, RegistryFile, SettingsFil
 from docaxis.commands.role import MetricsHost, MetricsPort, Owned, Role, run_role
 from docaxis.domain.agency import Registry
 from docaxis.domain.calendar import date_of, vietnam_calendar
-from docaxis.domain.clock import SystemClock
+from docaxis.domain.clock import Clock, SystemClock
 from docaxis.kafka.broker import reachable_kafka
 from docaxis.kafka.client import client_kwargs
 from docaxis.kafka.topics import Topics
@@ -76,19 +76,8 @@ def stream(
         bounds=StateBounds(ledger=LedgerBounds(late_after_us=int(late_after * 1e6))),
         snapshot_interval_s=snapshot_interval,
     )
-    agencies = Registry.load(registry)
-    year = date_of(clock.wall_us() // 1000).year
     worker = StreamWorker(worker_settings, clock, stats)
-    metrics = StreamMetrics(
-        lambda: worker.states,
-        stats,
-        clock,
-        agencies.codes,
-        lost_after_us=int(lost_after * 1e6),
-        snapshot_bytes=lambda: stats.snapshot_bytes,
-        texts={agency.code: agency.display_code for agency in agencies if agency.is_placeholder},
-        calendar=vietnam_calendar(year, year + CALENDAR_YEARS),
-    )
+    metrics = metrics_of(worker, stats, clock, Registry.load(registry), lost_after)
     worker.on_opened = metrics.begin
     lag = LagMetrics(
         worker_settings.group,
@@ -116,3 +105,20 @@ def stream(
         told_url=announce,
     )
     run_role(role, metrics_port=metrics_port, owned=owned, metrics_host=metrics_host)
+
+
+def metrics_of(
+    worker: StreamWorker, stats: WorkerStats, clock: Clock, agencies: Registry, lost_after_s: float
+) -> StreamMetrics:
+    """Return the collector of a worker's metrics, for the agencies of a registry."""
+    year = date_of(clock.wall_us() // 1000).year
+    return StreamMetrics(
+        lambda: worker.states,
+        stats,
+        clock,
+        agencies.codes,
+        lost_after_us=int(lost_after_s * 1e6),
+        snapshot_bytes=lambda: stats.snapshot_bytes,
+        texts={agency.code: agency.display_code for agency in agencies if agency.is_placeholder},
+        calendar=vietnam_calendar(year, year + CALENDAR_YEARS),
+    )

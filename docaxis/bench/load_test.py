@@ -8,7 +8,6 @@ from typing import Any
 from docaxis.bench.session import SEED, Session, rest
 from docaxis.bench.table import Row, Target
 from docaxis.commands.run import Finished, prepare, run_load_test
-from docaxis.kafka.topics import Topics, delete_topics
 
 ERROR_MAX_MS = 2.0
 
@@ -78,5 +77,5 @@ async def _run(session: Session, name: str, seconds: int, phase: dict[str, Any])
     own = settings.model_copy(update={"paths": settings.paths.model_copy(update={"runs": session.folder / "runs"})})
     test = prepare(name, content=content)
     finished = await run_load_test(own, test, None, quiet=True)
-    await delete_topics(session.settings.kafka, Topics(prefix).all)
+    await session.drop_topics(prefix)
     return finished

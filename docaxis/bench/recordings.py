@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import shutil
 import time
 from pathlib import Path
 
@@ -27,13 +26,8 @@ PARTICIPANTS = 800
 
 async def measure(session: Session) -> list[Row]:
     """Record the prepared topics; import an edge list; look into a large recording."""
-    folder = session.folder / "recordings"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
+    with session.scratch("recordings") as folder:
         return [await _record(session, folder), _import(session, folder), await _look_into(session, folder)]
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 async def _record(session: Session, folder: Path) -> Row:

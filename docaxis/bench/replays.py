@@ -1,6 +1,5 @@
 """Replaying: how exactly recorded times are kept, and that a history recorded and replayed is the same again."""
 
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +23,8 @@ CEILING_PART = 4
 
 async def measure(session: Session) -> list[Row]:
     """Replay an edge list at its speed, at full speed and at a quarter of that; then the history that was recorded."""
-    folder = session.folder / "replays"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    try:
+    with session.scratch("replays") as folder:
         return [*await _edges(session, folder), *await _history(session, folder)]
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 async def _edges(session: Session, folder: Path) -> list[Row]:

@@ -1,8 +1,10 @@
 """What all benchmarks of one run share: the broker, the volumes, and whole exchanges over topics of their own."""
 
 import asyncio
+import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -97,6 +99,17 @@ class Session:
     folder: Path  # logs of the processes
     tell: Callable[[str], None]
     prepared: "Prepared | None" = field(default=None)  # made when the first benchmark asks for it
+
+    @contextmanager
+    def scratch(self, name: str) -> Iterator[Path]:
+        """Give an empty folder, which is removed at the end."""
+        folder = self.folder / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def settings_for(self, prefix: str) -> Settings:
         """Return the settings with topics of another prefix."""

@@ -14,6 +14,7 @@ from docaxis.domain.errors import InfrastructureError, UsageError
 from docaxis.domain.plan import Plan
 from docaxis.kafka.broker import reachable_kafka
 from docaxis.kafka.client import client_kwargs
+from docaxis.kafka.cluster import probe
 from docaxis.kafka.control import ControlFeed, say
 from docaxis.kafka.topics import Topics
 
@@ -42,8 +43,9 @@ def control(
             next_step="`docaxis control RUN rate 1.5x`; pause, resume, end-phase and stop take no value",
         )
     settings = settings_from(settings_file, {"kafka.bootstrap_servers": bootstrap_servers, "topics.prefix": prefix})
-    client = client_kwargs(reachable_kafka(settings))
-    print(asyncio.run(_control(client, Topics(settings.topics.prefix), run, verb, value)))
+    kafka = reachable_kafka(settings)
+    asyncio.run(probe(kafka))
+    print(asyncio.run(_control(client_kwargs(kafka), Topics(settings.topics.prefix), run, verb, value)))
 
 
 async def _control(client: dict[str, Any], topics: Topics, run: str, verb: Verb, value: str) -> str:

@@ -20,6 +20,7 @@ from docaxis.domain.errors import UsageError
 from docaxis.domain.event import RUN_LENGTH_MAX
 from docaxis.kafka.broker import reachable_kafka
 from docaxis.kafka.client import client_kwargs
+from docaxis.kafka.cluster import probe
 from docaxis.kafka.topics import Topics
 from docaxis.recording.replay_plan import read_plan
 from producers.fleet import Fleet
@@ -87,6 +88,8 @@ def fleet(
     number, of = parse_share(share)
     kafka = reachable_kafka(settings)
     topics, agencies = Topics(settings.topics.prefix), Registry.load(registry)
+    if join:
+        asyncio.run(probe(kafka))
     joined = asyncio.run(join_load_test(client_kwargs(kafka), topics, run, agencies)) if join else None
     fleet_settings = FleetSettings(
         client_kwargs(kafka),

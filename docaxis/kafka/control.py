@@ -52,7 +52,7 @@ class ControlFeed:
         except TimeoutError:
             raise InfrastructureError(
                 f"the control topic {self._tp.topic} could not be read within {seconds:.0f} s",
-                next_step="look at the broker's log",
+                next_step="`docaxis topics check` tells whether it is there; if it is, look at the broker's log",
             ) from None
 
     async def _follow(self, stop: asyncio.Event) -> None:

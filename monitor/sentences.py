@@ -89,7 +89,17 @@ _SENTENCES = (
         r"replay: Kolmogorov-Smirnov distance (\S+), at most (\S+) wanted",
         r"phát lại: khoảng cách Kolmogorov-Smirnov \1, cần không quá \2",
     ),
+    (r"The latencies are those of the recording\.", r"Độ trễ là của bản ghi."),
+    (r"objective '(.+)' missed", r"không đạt mục tiêu \1"),
     # progress
+    (
+        r"Replaying ([\d,]+) documents to ([\d,]+) recipients \((.+)\) \.\.\.",
+        r"Phát lại \1 văn bản tới \2 lượt nhận (\3) ...",
+    ),
+    (
+        r"Reading back what was sent, to hold it against the recording \.\.\.",
+        r"Đọc lại những gì đã gửi để đối chiếu với bản ghi ...",
+    ),
     (
         r"Sending ([\d,]+) documents to ([\d,]+) recipients \((.+)\); roles are starting \.\.\.",
         r"Gửi \1 văn bản tới \2 lượt nhận (\3); các tiến trình đang khởi động ...",

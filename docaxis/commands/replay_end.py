@@ -29,6 +29,7 @@ from monitor.progress import closing_view
 from monitor.report import write_report
 from monitor.result import latency_seconds, write_result
 from monitor.run_folder import load_run
+from monitor.sentences import sentence
 from monitor.series import with_outstanding
 from monitor.verdict import Verdict, counted_within, judge, stage_histograms
 from monitor.words import Language
@@ -86,7 +87,7 @@ async def conclude_replay(settings: Settings, replayed: Replayed, language: Lang
     console = Console()
     console.print(fidelity_table(result["fidelity"], language))
     if plan.as_recorded:
-        console.print("[bold]The latencies are those of the recording.[/]")
+        console.print(sentence("The latencies are those of the recording.", language), style="bold")
     if judgements:
         console.print(objectives_table(judgements, language))
     stages = stage_histograms(conducted.readings, plan.run)

@@ -5,6 +5,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from docaxis.commands.axis import Axis
@@ -35,7 +36,7 @@ QUIET = "30 s"
 
 
 @contextlib.contextmanager
-def kafka_for_replay(settings: Settings, *, keep: bool) -> Iterator[Settings]:
+def kafka_for_replay(settings: Settings, language: Language, *, keep: bool) -> Iterator[Settings]:
     """Give settings that reach a cluster. A broker started here leaves its data if the replay did not come to its end.
 
     So a replay that was killed can be gone on with.
@@ -48,7 +49,7 @@ def kafka_for_replay(settings: Settings, *, keep: bool) -> Iterator[Settings]:
         yield settings.with_servers(status.bootstrap_servers)
         return
     fresh = not status.data_dir.exists()
-    broker = EmbeddedBroker(settings, owned=True, report=progress)
+    broker = EmbeddedBroker(settings, owned=True, report=partial(progress, language=language))
     broker.start()
     ended = False
     try:
@@ -57,7 +58,7 @@ def kafka_for_replay(settings: Settings, *, keep: bool) -> Iterator[Settings]:
     finally:
         if keep:
             broker.release()
-            progress(f"The broker goes on at {broker.bootstrap_servers}; `docaxis broker down` stops it")
+            progress(f"The broker goes on at {broker.bootstrap_servers}; `docaxis broker down` stops it", language)
         else:
             broker.stop(remove_data=fresh and ended)
 
@@ -107,7 +108,7 @@ async def run_replay(
     await ensure_topics(settings.kafka, plan_topics(settings.topics))
     folder = settings.paths.runs / plan.run
     log_into(folder / "logs" / "conductor.log")
-    progress(f"Replaying {extent.documents:,} documents to {extent.deliveries:,} recipients ({plan.run}) ...")
+    progress(f"Replaying {extent.documents:,} documents to {extent.deliveries:,} recipients ({plan.run}) ...", language)
     processors, fleet, apart = roles_of(test, plan, folder)
     watch = ObjectiveWatch(test.loaded.workload.objectives, plan.run, test.registry)
     client, topics = client_kwargs(settings.kafka), Topics(settings.topics.prefix)
@@ -127,10 +128,10 @@ async def run_replay(
             receivers=int(apart),
         )
         async with LivePage(client, topics, settings.topics.partitions, conductor.feed, test.registry) as page:
-            progress(f"Live page: {page.url}/?lang={language}&run={plan.run}")
+            progress(f"Live page: {page.url}/?lang={language}&run={plan.run}", language)
             tell = teller(plan.run, extent.documents + extent.deliveries, language)
             conducted = await conductor.conduct(processors, [fleet], tell)
-    progress("Reading back what was sent, to hold it against the recording ...")
+    progress("Reading back what was sent, to hold it against the recording ...", language)
     replayed = Replayed(plan, test, conducted, objectives, started_us, folder)
     return await conclude_replay(settings, replayed, language)
 
@@ -159,5 +160,5 @@ def replay(
 ) -> int:
     """Run a replay on the cluster that the settings reach, or on a broker of its own."""
     load_test_of(plan, extent, objectives, time.time_ns() // 1000)  # refuses wrong objectives before all else
-    with kafka_for_replay(settings, keep=keep) as reachable:
+    with kafka_for_replay(settings, language, keep=keep) as reachable:
         return asyncio.run(run_replay(reachable, plan, extent, objectives, language))

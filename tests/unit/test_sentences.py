@@ -73,6 +73,11 @@ def test_details_of_faults() -> None:
         ("steady (run-1); roles are starting ...", "steady (run-1); các tiến trình đang khởi động ..."),
         ("Live page: http://127.0.0.1:1/?run=r", "Trang trực tiếp: http://127.0.0.1:1/?run=r"),
         ("limited to 100 deliveries/s", "giới hạn ở 100 lượt giao/giây"),
+        (
+            "Replaying 80,000 documents to 80,000 recipients (replay-1) ...",
+            "Phát lại 80,000 văn bản tới 80,000 lượt nhận (replay-1) ...",
+        ),
+        ("objective 'fast' missed", "không đạt mục tiêu fast"),
     ],
 )
 def test_progress(english: str, vietnamese: str) -> None:

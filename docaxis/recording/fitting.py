@@ -38,6 +38,9 @@ DISPERSION_MIN = 1.2
 #: The most that a workload allows.
 FACTOR_MAX = 1000.0
 
+#: Years whose holidays are known: Tết goes by the moon.
+YEAR_MIN, YEAR_MAX = 1901, 2099
+
 #: An hour without documents still needs a rate above zero.
 RATE_MIN_PER_S = 0.001
 
@@ -73,7 +76,13 @@ def fit(connection: duckdb.DuckDBPyConnection) -> Fitted:
     by_day_hour = connection.execute(
         "SELECT local::DATE AS day, hour(local) AS hour, count(*) FROM documents GROUP BY day, hour"
     ).fetchall()
-    calendar = vietnam_calendar()
+    years = [day.year for day, _, _ in by_day_hour]
+    if years and (min(years) < YEAR_MIN or max(years) > YEAR_MAX):
+        raise UsageError(
+            f"the recording reaches from {min(years)} to {max(years)}; holidays are known of {YEAR_MIN} to {YEAR_MAX}",
+            next_step="choose a part of it (--where), or the other clock (--clock)",
+        )
+    calendar = vietnam_calendar(min(years), max(years)) if years else vietnam_calendar()
     days = sorted({day for day, _, _ in by_day_hour if calendar.is_working_day(day)})
     if not days:
         raise UsageError(

@@ -1,7 +1,7 @@
 """A fitted workload offers what the recording held: hours, recipients, who writes to whom, kinds, sizes and bursts."""
 
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +90,16 @@ def test_a_recording_without_a_working_day_is_told_and_leaves_no_file(
     assert main(["fit", str(tmp_path / "r"), "-o", str(tmp_path / "w.toml")]) == 2
     assert "no document on a working day" in capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["r"]
+
+
+@pytest.mark.parametrize(("year", "code"), [(2001, 0), (1970, 0), (2150, 2)])
+def test_other_years_have_their_holidays_too(
+    year: int, code: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tuesday = next(datetime(year, 9, day, 3, tzinfo=UTC) for day in range(3, 10) if date(year, 9, day).weekday() == 1)
+    start_us = round(tuesday.timestamp() * 1e6)
+    record_events(tmp_path / "r", [sent(number + 1, start_us + number) for number in range(3)])
+    assert main(["fit", str(tmp_path / "r"), "-o", str(tmp_path / "w.toml")]) == code, capsys.readouterr()
 
 
 def test_a_table_that_is_none_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,11 +1,13 @@
 """Fidelity: exact where it must be, and it tells every way in which a replay can differ."""
 
 import numpy as np
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.fidelity import Counts, Fidelity, Sent, fidelity_faults, ks_distance, measure
+from monitor.fidelity_view import fidelity_result, fidelity_rows
 from tests.support.laws import law
 
 EQUAL = Counts({"a": 1}, {"a": 1})
@@ -30,6 +32,14 @@ def test_a_perfect_replay_has_no_error_at_all() -> None:
     assert (fidelity.lives, fidelity.gaps_compared, fidelity.intended_error_us_max) == (1, 499, 0)
     assert fidelity.complete
     assert fidelity_faults(fidelity, error_p99_us_max=0, ks_max=0.0) == ()
+
+
+def test_figures_are_shown_as_they_are_named_however_they_were_stored() -> None:
+    fidelity = measured(replayed(list(range(1000)), list(range(1000, 0, -1))))
+    changed = {"closed": False, "speed": 1, "gaps_skipped": 0, "skipped_seconds": 0, "capped": 0}
+    changed |= {"capped_seconds_max": 0, "amplify": 1}
+    stored = orjson.loads(orjson.dumps(fidelity_result(fidelity, changed, ""), option=orjson.OPT_SORT_KEYS))
+    assert dict(fidelity_rows(stored))["send-time error p50, p99, max"] == "0.500, 0.990, 1.000 ms"
 
 
 def test_send_time_errors_are_exact() -> None:

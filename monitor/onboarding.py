@@ -15,6 +15,7 @@ held (`monitor.statistics.discoveries`), and a slowdown below the minimum effect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from statistics import median
 
 from monitor.statistics import MINIMUM_EFFECT, Change, Judgement, change_of_pairs, decide, discoveries
 
@@ -67,12 +68,14 @@ class Slowdown:
     """An agency that is slower beside the newcomers, beyond noise and beyond the minimum effect."""
 
     code: str
-    change: Change
+    change: Change  # of its p99
+    before_s: float  # its p99 without them and with them, the medians of the runs
+    after_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class Headroom:
-    """Capacity over the load offered with the newcomers; `at_least` where the generator was the limit."""
+    """Capacity over the load offered with the newcomers; `at_least` where more may be possible than was tried."""
 
     ratio: float
     at_least: bool = False
@@ -104,9 +107,10 @@ def slower_agencies(
     minimum_effect: float = MINIMUM_EFFECT,
     false_share: float = 0.1,
 ) -> tuple[Slowdown, ...]:
-    """Return who got slower, the most slowed first. The i-th runs of both are a pair: made one right after the other.
+    """Return who got slower, those first that are slower by most for certain: by the lower end of the interval.
 
-    Only agencies that received something in every run can be compared.
+    The i-th runs of both are a pair, made one right after the other. Only agencies that received
+    something in every run can be compared.
     """
     codes = sorted(set.intersection(*(set(run.p99_s) for run in (*before, *after))))
     changes: dict[str, Change] = {}
@@ -116,11 +120,11 @@ def slower_agencies(
             changes[code] = change
     standing = discoveries([change.p_value for change in changes.values()], false_share=false_share)
     found = [
-        Slowdown(code, change)
+        Slowdown(code, change, *(median(run.p99_s[code] for run in side) for side in (before, after)))
         for (code, change), stands in zip(changes.items(), standing, strict=True)
         if stands and decide(change, minimum_effect=minimum_effect) is Judgement.WORSE
     ]
-    return tuple(sorted(found, key=lambda one: -one.change.estimate))
+    return tuple(sorted(found, key=lambda one: -one.change.low))
 
 
 def judge_onboarding(
@@ -128,13 +132,17 @@ def judge_onboarding(
     after: Sequence[OnboardingRun],
     newcomers: Sequence[Newcomer],
     headroom: Headroom | None = None,
+    *,
+    limit: str = "",
 ) -> OnboardingVerdict:
-    """Judge runs without (`before`) and with (`after`) the newcomers."""
+    """Judge runs without (`before`) and with (`after`) the newcomers; `limit` is what gave way with them, if known."""
     unfit = tuple(_unfit(before, after))
     if unfit:
         return OnboardingVerdict(Answer.CANNOT_TELL, unfit, ())
     slower = slower_agencies(before, after)
     against = tuple(_against(after, newcomers, headroom))
+    if against and limit:
+        against = (*against, Reason("limit", limit))
     conditions = tuple(_conditions(slower, headroom))
     answer = Answer.NOT_READY if against else Answer.CONDITIONS if conditions else Answer.READY
     return OnboardingVerdict(answer, (*against, *conditions), slower)

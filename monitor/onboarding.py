@@ -8,6 +8,9 @@
     cannot tell             the runs do not carry a judgement: one is invalid, too few, or the baseline itself misses
                             what is asked of it
 
+Slower by more than anybody should have to accept is both: by a fifth, and by a tenth of what the objectives allow. A
+hub that gathers documents because more come takes some milliseconds longer, and nobody has to be asked about those.
+
 Who got slower is asked of all agencies at once, so chance alone would accuse some: the share of false accusations is
 held (`monitor.statistics.discoveries`), and a slowdown below the minimum effect accuses nobody.
 """
@@ -23,8 +26,9 @@ from monitor.statistics import MINIMUM_EFFECT, Change, Judgement, change_of_pair
 PAIRS_MIN = 3
 #: With less headroom than this above the load offered, an ordinary peak takes what is left.
 HEADROOM_MIN = 1.3
-#: Slower than this beside the newcomers is not a detail.
+#: Slower than this beside the newcomers is not a detail, if it is also this share of what the objectives allow.
 SLOWDOWN_SERIOUS = 0.2
+SLOWDOWN_SHARE = 0.1
 #: A newcomer whose inbox grows by more than this share of what arrives in it does not keep up.
 GROWTH_MAX = 0.01
 
@@ -134,8 +138,13 @@ def judge_onboarding(
     headroom: Headroom | None = None,
     *,
     limit: str = "",
+    allowed_s: float = 0.0,
 ) -> OnboardingVerdict:
-    """Judge runs without (`before`) and with (`after`) the newcomers; `limit` is what gave way with them, if known."""
+    """Judge runs without (`before`) and with (`after`) the newcomers.
+
+    `limit` is what gave way with them, if that is known; `allowed_s` what the strictest objective allows a delivery to
+    take, 0 if there is none.
+    """
     unfit = tuple(_unfit(before, after))
     if unfit:
         return OnboardingVerdict(Answer.CANNOT_TELL, unfit, ())
@@ -143,7 +152,7 @@ def judge_onboarding(
     against = tuple(_against(after, newcomers, headroom))
     if against and limit:
         against = (*against, Reason("limit", limit))
-    conditions = tuple(_conditions(slower, headroom))
+    conditions = tuple(_conditions(slower, headroom, SLOWDOWN_SHARE * allowed_s))
     answer = Answer.NOT_READY if against else Answer.CONDITIONS if conditions else Answer.READY
     return OnboardingVerdict(answer, (*against, *conditions), slower)
 
@@ -179,11 +188,11 @@ def _against(
         yield Reason("no headroom", headroom.limit, headroom.ratio)
 
 
-def _conditions(slower: Sequence[Slowdown], headroom: Headroom | None) -> Iterable[Reason]:
+def _conditions(slower: Sequence[Slowdown], headroom: Headroom | None, accepted_s: float) -> Iterable[Reason]:
     if headroom is not None and headroom.ratio < HEADROOM_MIN and (headroom.ratio >= 1 or headroom.at_least):
         yield Reason("headroom unproven" if headroom.at_least else "little headroom", headroom.limit, headroom.ratio)
     for one in slower:
-        if one.change.estimate >= SLOWDOWN_SERIOUS:
+        if one.change.estimate >= SLOWDOWN_SERIOUS and one.after_s - one.before_s >= accepted_s:
             yield Reason("slower", one.code, one.change.estimate)
 
 

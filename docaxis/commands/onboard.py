@@ -150,7 +150,8 @@ async def _find(runs: OnboardingRuns, registry: Registry, repeat: int, *, headro
         room = Headroom(share, limit=limit) if share < 1 else None
     elif headroom and not failed and all(one.valid for one in (*before, *after)):
         room, steps = await runs.headroom()
-    verdict = judge_onboarding(before, after, newcomers, room, limit=limit)
+    allowed_s = min((one["at_most_s"] for one in runs.baseline.latencies), default=0.0)
+    verdict = judge_onboarding(before, after, newcomers, room, limit=limit, allowed_s=allowed_s)
     folders = [[load_run(one.finished.folder) for one in side] for side in (without, together)]
     in_all = set.intersection(*(set(one.p99_s) for one in (*before, *after)))
     told = [

@@ -206,7 +206,7 @@ class ToldRuns:
         self, folder: Path, *, slowness: float = 1.0, missed: bool = False, invalid: bool = False, room: Any = None
     ) -> None:
         self.newcomers = _newcomers("H95")
-        self.baseline = Baseline("steady", {}, None)
+        self.baseline = Baseline("steady", {"objectives": []}, None)
         self.told: list[str] = []
         self._folder, self._slowness, self._missed, self._invalid, self._room = folder, slowness, missed, invalid, room
         self._made = 0

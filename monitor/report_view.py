@@ -39,7 +39,7 @@ class Headline:
 
 #: How the answers of an onboarding test are shown: state, and the sentence beside the word.
 ANSWERS = {
-    "ready": ("pass", "they may be connected: every objective is met with them, and nobody is served worse"),
+    "ready": ("pass", "they may be connected: every objective is met with them, and nobody waits much longer"),
     "ready with conditions": ("pass", "every objective is met with them; what is told below should be settled first"),
     "not ready": ("fail", "they should not be connected yet"),
     "cannot tell": ("invalid", "these runs do not carry a judgement"),

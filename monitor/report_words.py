@@ -23,8 +23,8 @@ _VIETNAMESE = {
     "ready": "Sẵn sàng",
     "ready with conditions": "Sẵn sàng có điều kiện",
     "not ready": "Chưa sẵn sàng",
-    "they may be connected: every objective is met with them, and nobody is served worse": "có thể kết nối: mọi mục "
-    "tiêu đều đạt khi có thêm họ, và không ai bị phục vụ kém đi",
+    "they may be connected: every objective is met with them, and nobody waits much longer": "có thể kết nối: mọi mục "
+    "tiêu đều đạt khi có thêm họ, và không ai phải chờ lâu hơn nhiều",
     "every objective is met with them; what is told below should be settled first": "mọi mục tiêu đều đạt khi có thêm "
     "họ; nên giải quyết trước những điều nêu dưới đây",
     "they should not be connected yet": "chưa nên kết nối",

@@ -37,6 +37,7 @@ COMMANDS: tuple[Command, ...] = (
     Command("demo", "Send the published history through the hub, every delivery audited", "docaxis.commands.demo"),
     Command("run", "Offer a workload and judge what comes of it", "docaxis.commands.run"),
     Command("capacity", "Search for the highest rate at which all objectives hold", "docaxis.commands.capacity"),
+    Command("onboard", "Judge whether new agencies may be connected", "docaxis.commands.onboard"),
     Command("control", "Change a load test that goes on: rate, pause, end of its phase", "docaxis.commands.control"),
     Command("up", "Start broker, hub, processors and fleet, and keep them running", "docaxis.commands.up"),
     Command("monitor", "Watch the events of any Kafka: processors and the live page", "docaxis.commands.monitor"),

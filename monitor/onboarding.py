@@ -8,6 +8,9 @@
     cannot tell             the runs do not carry a judgement: one is invalid, too few, or the baseline itself misses
                             what is asked of it
 
+Slower by more than anybody should have to accept is both: by a fifth, and by a tenth of what the objectives allow. A
+hub that gathers documents because more come takes some milliseconds longer, and nobody has to be asked about those.
+
 Who got slower is asked of all agencies at once, so chance alone would accuse some: the share of false accusations is
 held (`monitor.statistics.discoveries`), and a slowdown below the minimum effect accuses nobody.
 """
@@ -15,6 +18,7 @@ held (`monitor.statistics.discoveries`), and a slowdown below the minimum effect
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from statistics import median
 
 from monitor.statistics import MINIMUM_EFFECT, Change, Judgement, change_of_pairs, decide, discoveries
 
@@ -22,8 +26,9 @@ from monitor.statistics import MINIMUM_EFFECT, Change, Judgement, change_of_pair
 PAIRS_MIN = 3
 #: With less headroom than this above the load offered, an ordinary peak takes what is left.
 HEADROOM_MIN = 1.3
-#: Slower than this beside the newcomers is not a detail.
+#: Slower than this beside the newcomers is not a detail, if it is also this share of what the objectives allow.
 SLOWDOWN_SERIOUS = 0.2
+SLOWDOWN_SHARE = 0.1
 #: A newcomer whose inbox grows by more than this share of what arrives in it does not keep up.
 GROWTH_MAX = 0.01
 
@@ -67,12 +72,14 @@ class Slowdown:
     """An agency that is slower beside the newcomers, beyond noise and beyond the minimum effect."""
 
     code: str
-    change: Change
+    change: Change  # of its p99
+    before_s: float  # its p99 without them and with them, the medians of the runs
+    after_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class Headroom:
-    """Capacity over the load offered with the newcomers; `at_least` where the generator was the limit."""
+    """Capacity over the load offered with the newcomers; `at_least` where more may be possible than was tried."""
 
     ratio: float
     at_least: bool = False
@@ -104,9 +111,10 @@ def slower_agencies(
     minimum_effect: float = MINIMUM_EFFECT,
     false_share: float = 0.1,
 ) -> tuple[Slowdown, ...]:
-    """Return who got slower, the most slowed first. The i-th runs of both are a pair: made one right after the other.
+    """Return who got slower, those first that are slower by most for certain: by the lower end of the interval.
 
-    Only agencies that received something in every run can be compared.
+    The i-th runs of both are a pair, made one right after the other. Only agencies that received
+    something in every run can be compared.
     """
     codes = sorted(set.intersection(*(set(run.p99_s) for run in (*before, *after))))
     changes: dict[str, Change] = {}
@@ -116,11 +124,11 @@ def slower_agencies(
             changes[code] = change
     standing = discoveries([change.p_value for change in changes.values()], false_share=false_share)
     found = [
-        Slowdown(code, change)
+        Slowdown(code, change, *(median(run.p99_s[code] for run in side) for side in (before, after)))
         for (code, change), stands in zip(changes.items(), standing, strict=True)
         if stands and decide(change, minimum_effect=minimum_effect) is Judgement.WORSE
     ]
-    return tuple(sorted(found, key=lambda one: -one.change.estimate))
+    return tuple(sorted(found, key=lambda one: -one.change.low))
 
 
 def judge_onboarding(
@@ -128,14 +136,23 @@ def judge_onboarding(
     after: Sequence[OnboardingRun],
     newcomers: Sequence[Newcomer],
     headroom: Headroom | None = None,
+    *,
+    limit: str = "",
+    allowed_s: float = 0.0,
 ) -> OnboardingVerdict:
-    """Judge runs without (`before`) and with (`after`) the newcomers."""
+    """Judge runs without (`before`) and with (`after`) the newcomers.
+
+    `limit` is what gave way with them, if that is known; `allowed_s` what the strictest objective allows a delivery to
+    take, 0 if there is none.
+    """
     unfit = tuple(_unfit(before, after))
     if unfit:
         return OnboardingVerdict(Answer.CANNOT_TELL, unfit, ())
     slower = slower_agencies(before, after)
     against = tuple(_against(after, newcomers, headroom))
-    conditions = tuple(_conditions(slower, headroom))
+    if against and limit:
+        against = (*against, Reason("limit", limit))
+    conditions = tuple(_conditions(slower, headroom, SLOWDOWN_SHARE * allowed_s))
     answer = Answer.NOT_READY if against else Answer.CONDITIONS if conditions else Answer.READY
     return OnboardingVerdict(answer, (*against, *conditions), slower)
 
@@ -171,11 +188,11 @@ def _against(
         yield Reason("no headroom", headroom.limit, headroom.ratio)
 
 
-def _conditions(slower: Sequence[Slowdown], headroom: Headroom | None) -> Iterable[Reason]:
+def _conditions(slower: Sequence[Slowdown], headroom: Headroom | None, accepted_s: float) -> Iterable[Reason]:
     if headroom is not None and headroom.ratio < HEADROOM_MIN and (headroom.ratio >= 1 or headroom.at_least):
         yield Reason("headroom unproven" if headroom.at_least else "little headroom", headroom.limit, headroom.ratio)
     for one in slower:
-        if one.change.estimate >= SLOWDOWN_SERIOUS:
+        if one.change.estimate >= SLOWDOWN_SERIOUS and one.after_s - one.before_s >= accepted_s:
             yield Reason("slower", one.code, one.change.estimate)
 
 

@@ -16,8 +16,9 @@ import jinja2
 from docaxis.domain.agency import Registry
 from monitor import report_view as view
 from monitor.fidelity_view import fidelity_rows
-from monitor.report_format import duration, instant, mebibytes, number, quantity
-from monitor.report_words import report_sentence, report_word
+from monitor.onboarding_words import reason_said
+from monitor.report_format import change_percent, duration, instant, mebibytes, number, quantity
+from monitor.report_words import report_word
 from monitor.run_folder import RunFolder
 from monitor.words import Language
 
@@ -51,6 +52,7 @@ def report_html(run: RunFolder, registry: Registry, language: Language) -> str:
             headline=view.headline(run.result),
             closed_loop=view.is_closed_loop(run.result),
             agencies=rows,
+            names=names,
             pairs=view.busiest_pairs(run.traffic, names) if run.traffic else [],
             checks=view.generator_checks(run.result),
             fidelity=fidelity_rows(run.result["fidelity"]) if "fidelity" in run.result else [],
@@ -107,10 +109,11 @@ def _environment(language: Language) -> jinja2.Environment:
     )
     environment.filters |= {
         "w": partial(report_word, language=language),
-        "said": partial(report_sentence, language=language),
+        "said": partial(reason_said, language=language),
         "num": partial(number, language=language),
         "dur": partial(duration, language=language),
         "qty": partial(quantity, language=language),
+        "change": partial(change_percent, language=language),
         "mib": partial(mebibytes, language=language),
         "at": instant,
     }

@@ -47,6 +47,12 @@ def quantity(value: float | None, unit: str, language: Language) -> str:
     return f"{number(value, language, 1)} {spoken.replace('/s2', '/s²')}"
 
 
+def change_percent(value: float, language: Language) -> str:
+    """Return a relative change as a signed percentage, without decimals from 100 % on."""
+    digits = 0 if abs(value) >= 1 else 1
+    return f"{'+' if value > 0 else ''}{number(value * 100, language, digits)}"
+
+
 def instant(at_us: int | None, *, with_day: bool = True) -> str:
     """Return an instant in Vietnam, as 25/11/2026 08:34:07."""
     if at_us is None:

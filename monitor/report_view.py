@@ -37,8 +37,20 @@ class Headline:
         return any(name in reason for reason in self.reasons for name in ("lost", "duplicated"))
 
 
+#: How the answers of an onboarding test are shown: state, and the sentence beside the word.
+ANSWERS = {
+    "ready": ("pass", "they may be connected: every objective is met with them, and nobody waits much longer"),
+    "ready with conditions": ("pass", "every objective is met with them; what is told below should be settled first"),
+    "not ready": ("fail", "they should not be connected yet"),
+    "cannot tell": ("invalid", "these runs do not carry a judgement"),
+}
+
+
 def headline(result: Mapping[str, Any]) -> Headline:
     """Return the verdict of a result; an invalid run is neither pass nor fail."""
+    if (onboarding := result.get("onboarding")) is not None:
+        state, meaning = ANSWERS[onboarding["answer"]]
+        return Headline(state, onboarding["answer"], meaning, tuple(one["text"] for one in onboarding["reasons"]))
     faults = tuple(result.get("faults", ()))
     missed = tuple(one for one in result.get("objectives", ()) if one.get("met") is False)
     if result.get("valid") is False:

@@ -19,6 +19,38 @@ _VIETNAMESE = {
     "What stands in the topic, held against the recording and its schedule.": "Những gì có trong topic, đối chiếu với "
     "bản ghi và lịch của nó.",
     "Why": "Vì sao",
+    # onboarding
+    "ready": "Sẵn sàng",
+    "ready with conditions": "Sẵn sàng có điều kiện",
+    "not ready": "Chưa sẵn sàng",
+    "they may be connected: every objective is met with them, and nobody waits much longer": "có thể kết nối: mọi mục "
+    "tiêu đều đạt khi có thêm họ, và không ai phải chờ lâu hơn nhiều",
+    "every objective is met with them; what is told below should be settled first": "mọi mục tiêu đều đạt khi có thêm "
+    "họ; nên giải quyết trước những điều nêu dưới đây",
+    "they should not be connected yet": "chưa nên kết nối",
+    "these runs do not carry a judgement": "các lần chạy này chưa đủ để kết luận",
+    "Onboarding": "Kết nối cơ quan mới",
+    "{pairs} pairs of runs of the same load, without and with the newcomers, in turn.": "{pairs} cặp lần chạy cùng một "
+    "tải, lần lượt không có và có cơ quan mới.",
+    "What follows this section is the last run with them.": "Phần sau mục này là lần chạy cuối cùng có cơ quan mới.",
+    "Newcomers": "Cơ quan mới",
+    "like": "giống như",
+    "sent to it a second": "gửi tới mỗi giây",
+    "received a second": "nhận mỗi giây",
+    "keeps up with its inbox": "nhận kịp hộp thư của mình",
+    "All agencies together": "Tất cả các cơ quan",
+    "without": "không có",
+    "with": "có",
+    "change (95 %)": "thay đổi (95 %)",
+    "Who got slower": "Ai bị chậm đi",
+    "p99 without": "p99 khi không có",
+    "p99 with": "p99 khi có",
+    "None of {count} agencies got slower by more than noise and {effect}.": "Trong {count} cơ quan, không cơ quan nào "
+    "chậm đi quá mức nhiễu và {effect}.",
+    "Headroom": "Dự phòng",
+    "{ratio} times the load": "gấp {ratio} lần tải",
+    "at least {ratio} times the load": "ít nhất gấp {ratio} lần tải",
+    "first to give way": "chịu không nổi trước tiên",
     # head
     "run": "lần chạy",
     "workload": "kịch bản tải",

@@ -138,6 +138,8 @@ class Result(_Part):
     clock: dict[str, Any] = {}
     series_second0_us: int | None = None
     lost_after_seconds: float | None = None
+    # What an onboarding test adds.
+    onboarding: dict[str, Any] | None = None
 
 
 def result_schema() -> dict[str, Any]:

@@ -4,6 +4,7 @@ result.json      the judgement and everything needed to repeat the run (docs/RES
 series.parquet   a row a second
 histograms.json  each stage's latencies, mergeable
 traffic.json     deliveries by sender and recipient
+registry.csv     the agencies, where some are not in the package's registry
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ from monitor.result import SCHEMA_VERSION
 Floats = npt.NDArray[np.float64]
 
 RESULT, SERIES, HISTOGRAMS, TRAFFIC = "result.json", "series.parquet", "histograms.json", "traffic.json"
+REGISTRY = "registry.csv"
 
 
 @dataclass(frozen=True, slots=True)

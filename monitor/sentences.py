@@ -75,6 +75,43 @@ _SENTENCES = (
         r"nào chậm; hãy dùng nhiều đội hơn",
     ),
     (r"the wall clock stepped by (.+); the bound is (.+)", r"đồng hồ nhảy \1; giới hạn là \2"),
+    # onboarding
+    (
+        r"(\d+) pairs of runs are too few to judge, (\d+) are needed",
+        r"\1 cặp lần chạy là quá ít để kết luận, cần \2",
+    ),
+    (
+        r"(\d+) runs are invalid: the generator was late, or its clock stepped",
+        r"\1 lần chạy không hợp lệ: máy phát trễ hoặc đồng hồ nhảy",
+    ),
+    (r"objective missed without the newcomers already: (.+)", r"không đạt mục tiêu ngay khi chưa có cơ quan mới: \1"),
+    (r"without the newcomers already: (.+)", r"ngay khi chưa có cơ quan mới: \1"),
+    (r"with the newcomers: (.+)", r"khi có cơ quan mới: \1"),
+    (r"objective missed with the newcomers: (.+)", r"không đạt mục tiêu khi có cơ quan mới: \1"),
+    (
+        r"(\S+) does not keep up with its inbox: it takes (.+) of what is sent to it",
+        r"\1 không nhận kịp hộp thư của mình: chỉ nhận \2 số gửi tới",
+    ),
+    (r"objective missed by a newcomer: (.+)", r"cơ quan mới không đạt mục tiêu: \1"),
+    (r"first to give way: (.+)", r"chịu không nổi trước tiên: \1"),
+    (r"no headroom: the hub carries (\S+) times what is offered", r"không còn dự phòng: trục chỉ tải được \1 lần tải"),
+    (
+        r"little headroom: the hub carries (\S+) times what is offered; then: (.+)",
+        r"ít dự phòng: trục tải được \1 lần tải; sau đó: \2",
+    ),
+    (
+        r"headroom unproven: the generator was the limit at (\S+) times what is offered",
+        r"chưa rõ dự phòng: máy phát đã tới giới hạn ở \1 lần tải",
+    ),
+    (r"(\S+) waits (\S+) longer \(p99\)", r"\1 chờ lâu hơn \2 (p99)"),
+    (r"(\S+) waits (\S+) times as long \(p99\)", r"\1 chờ lâu gấp \2 lần (p99)"),
+    (r"(\d+) more agencies wait longer", r"\1 cơ quan khác cũng chờ lâu hơn"),
+    (r"pair (\d+) of (\d+), without the newcomers \.\.\.", r"cặp \1/\2, không có cơ quan mới ..."),
+    (r"pair (\d+) of (\d+), with the newcomers \.\.\.", r"cặp \1/\2, có cơ quan mới ..."),
+    (r"headroom: (\S+) times the load with the newcomers \.\.\.", r"dự phòng: \1 lần tải khi có cơ quan mới ..."),
+    (r"  (\S+): delivery p99 (.+) ms, all met", r"  \1: giao nhận p99 \2 ms, đạt tất cả"),
+    (r"  (\S+): delivery p99 (.+) ms; missed: (.+)", r"  \1: giao nhận p99 \2 ms; không đạt: \3"),
+    (r"  (\S+): invalid, (.+)", r"  \1: không hợp lệ, \2"),
     # replays
     (
         r"replay: (\S+) of (\S+) documents sent, (\S+) doubled, (\S+) not in the plan, "

@@ -10,7 +10,7 @@ from docaxis.commands.options import SettingsFile, new_app, settings_from
 from docaxis.domain.agency import Registry
 from docaxis.domain.errors import UsageError
 from monitor.report import REPORT, write_report
-from monitor.run_folder import find_run, load_run
+from monitor.run_folder import REGISTRY, find_run, load_run
 from monitor.words import Language
 
 app = new_app(__doc__)
@@ -24,7 +24,8 @@ def report(
     ] = None,
     lang: Annotated[Language, typer.Option(help="Language of the report.")] = Language.EN,
     registry: Annotated[
-        Path | None, typer.Option(help="Registry file that names the agencies (CSV); default: the 95.")
+        Path | None,
+        typer.Option(help="Registry file that names the agencies (CSV); default: the run's own, or the 95."),
     ] = None,
     settings_file: SettingsFile = None,
 ) -> None:
@@ -32,8 +33,10 @@ def report(
     settings = settings_from(settings_file)
     found = load_run(find_run(run, settings.paths.runs))
     target = output or found.path / REPORT
+    own = found.path / REGISTRY
+    named = registry or (own if own.exists() else None)
     try:
-        path = write_report(found, Registry.load(registry), lang, target)
+        path = write_report(found, Registry.load(named), lang, target)
     except OSError as error:
         raise UsageError(
             f"{target} cannot be written: {error.strerror}", next_step="name another file: --output"

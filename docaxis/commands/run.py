@@ -242,8 +242,9 @@ async def run_load_test(
     language: Language = Language.EN,
     as_json: bool = False,
     quiet: bool = False,
+    observe: Callable[[LoadMoment], None] = lambda moment: None,
 ) -> Finished:
-    """Run it and write its result."""
+    """Run it and write its result; `observe` is told of every moment, whoever else looks on."""
     if needs_broker(test.loaded.workload.faults) and broker is None:
         raise UsageError(
             "the workload stops the broker, and one that runs already is not the run's own",
@@ -278,7 +279,12 @@ async def run_load_test(
             if not quiet:
                 progress(f"Live page: {page.url}/?run={test.run}&lang={language}", language)
             with _teller(console, test.run, language, quiet=quiet) as tell:
-                conducted = await conductor.conduct(test.processors(), test.fleet_roles(), tell)
+
+                def look(moment: LoadMoment) -> None:
+                    observe(moment)
+                    tell(moment)
+
+                conducted = await conductor.conduct(test.processors(), test.fleet_roles(), look)
     finished = conclude(settings, test, conducted, started_us, folder)
     if as_json:
         print(json.dumps(finished.result))

@@ -115,26 +115,23 @@ class Registry:
         if path is None:
             text = resources.files("docaxis").joinpath("data/agencies.csv").read_text(encoding="utf-8")
             return cls.parse(text, "the package's agencies.csv")
-        try:
-            text = Path(path).read_text(encoding="utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(
-                f"cannot read the registry {path}: {error}", next_step="give a readable CSV file in UTF-8"
-            ) from error
-        return cls.parse(text, str(path))
+        return cls.parse(_text_of(path), str(path))
 
     @classmethod
     def parse(cls, text: str, place: str) -> "Registry":
         """Read a registry from CSV text; `place` names it in errors."""
-        agencies, faults = _read_rows(text)
-        if faults:
-            shown = "\n".join(f"  {fault}" for fault in faults[:FAULTS_SHOWN_MAX])
-            more = f"\n  ... and {len(faults) - FAULTS_SHOWN_MAX} more" if len(faults) > FAULTS_SHOWN_MAX else ""
-            raise UsageError(
-                f"{place} is not a valid registry, {len(faults)} fault(s):\n{shown}{more}",
-                next_step="correct the lines named and try again; the columns are those of the package's agencies.csv",
-            )
-        return cls(agencies)
+        return cls(_agencies_of(text, place, least=2))
+
+    def to_csv(self) -> str:
+        """Return the registry as `parse` reads it."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(REQUIRED_COLUMNS + OPTIONAL_COLUMNS)
+        for one in self.agencies:
+            after = f"{one.successor}{_DISSOLVED if one.dissolved else ''}" if one.successor else _UNCHANGED
+            row = (one.index + 1, one.code, one.organ_id, one.name_vi, one.name_en, one.kind, one.abbr)
+            writer.writerow((*row, one.code_certainty, one.code_evidence, one.membership_evidence, after))
+        return out.getvalue()
 
     def __len__(self) -> int:
         return len(self.agencies)
@@ -170,7 +167,36 @@ class Registry:
         return self.agencies[self.index_of(identifier)]
 
 
-def _read_rows(text: str) -> tuple[list[Agency], list[str]]:
+def load_agencies(path: Path | str) -> list[Agency]:
+    """Read agencies from a file of a registry's form that need not be a whole one: even a single agency will do.
+
+    Raises UsageError naming every fault with line and column.
+    """
+    return _agencies_of(_text_of(path), str(path), least=1)
+
+
+def _text_of(path: Path | str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            f"cannot read the registry {path}: {error}", next_step="give a readable CSV file in UTF-8"
+        ) from error
+
+
+def _agencies_of(text: str, place: str, least: int) -> list[Agency]:
+    agencies, faults = _read_rows(text, least)
+    if faults:
+        shown = "\n".join(f"  {fault}" for fault in faults[:FAULTS_SHOWN_MAX])
+        more = f"\n  ... and {len(faults) - FAULTS_SHOWN_MAX} more" if len(faults) > FAULTS_SHOWN_MAX else ""
+        raise UsageError(
+            f"{place} is not a valid registry, {len(faults)} fault(s):\n{shown}{more}",
+            next_step="correct the lines named and try again; the columns are those of the package's agencies.csv",
+        )
+    return agencies
+
+
+def _read_rows(text: str, least: int) -> tuple[list[Agency], list[str]]:
     """Parse CSV text into agencies and the list of all faults found."""
     reader = csv.DictReader(io.StringIO(text, newline=""))
     header = reader.fieldnames or []
@@ -193,8 +219,8 @@ def _read_rows(text: str) -> tuple[list[Agency], list[str]]:
                 agencies.append(_agency_of(row, index))
     except csv.Error as error:
         faults.append(f"line {reader.line_num}: {error}; check the quoting")
-    if not faults and len(agencies) < 2:
-        faults.append(f"{len(agencies)} agencies listed; list at least two")
+    if not faults and len(agencies) < least:
+        faults.append(f"{len(agencies)} agencies listed; list at least {'two' if least == 2 else 'one'}")
     return agencies, faults
 
 

@@ -62,6 +62,16 @@ def test_a_serious_slowdown_of_some_is_a_condition() -> None:
     assert verdict.reasons[0].value == pytest.approx(1.0, abs=0.2)
 
 
+def test_a_slowdown_of_milliseconds_is_told_and_is_no_condition() -> None:
+    """From 50 ms to 100: against an objective of 10 s nobody is asked, against one of 0.4 s everybody concerned is."""
+    before, after = runs(5, 6), runs(6, 6, slowed={"H07": 2.0, "H08": 2.0, "H09": 2.0})
+    generous, strict = (judge_onboarding(before, after, FINE, ROOM, allowed_s=allowed) for allowed in (10.0, 0.4))
+    assert generous.answer is Answer.READY
+    assert {one.code for one in generous.slower} >= {"H07", "H08", "H09"}
+    assert generous.slower == strict.slower
+    assert strict.answer is Answer.CONDITIONS
+
+
 @pytest.mark.parametrize(
     ("headroom", "answer", "kind"),
     [

@@ -1,0 +1,61 @@
+"""The reasons of an onboarding verdict as sentences: in English as they are stored, in Vietnamese for whoever asks."""
+
+import re
+from collections.abc import Sequence
+
+from monitor.onboarding import PAIRS_MIN, Reason
+from monitor.report_words import report_sentence
+from monitor.words import Language
+
+#: Agencies that got slower and are named among the reasons, one by one; the table beside them has all.
+NAMED_MAX = 3
+
+#: What a limit is said with, wherever in a sentence it stands.
+_LIMIT_WORDS = (
+    (r"\bstage ", "chặng "),
+    (r"\bslowest agency ", "cơ quan chậm nhất "),
+    (r"the hub's limit, set on purpose", "giới hạn cố ý đặt cho trục"),
+    (r"\blimited to (\S+) deliveries/s", r"giới hạn \1 lượt giao/giây"),
+    (r"\bprocessor of ", "bộ xử lý của "),
+)
+
+
+def few_reasons(reasons: Sequence[Reason]) -> list[Reason]:
+    """Return the reasons, of agencies that got slower only the first, and how many more there are."""
+    slower = [reason for reason in reasons if reason.kind == "slower"]
+    others = [reason for reason in reasons if reason.kind != "slower"]
+    further = len(slower) - NAMED_MAX
+    more = [Reason("more slower", value=further)] if further > 0 else []
+    return [*others, *slower[:NAMED_MAX], *more]
+
+
+def reason_text(reason: Reason) -> str:
+    """Return a reason as a sentence."""
+    subject, value = reason.subject, reason.value or 0.0
+    return {
+        "too few pairs": f"{value:.0f} pairs of runs are too few to judge, {PAIRS_MIN} are needed",
+        "invalid runs": f"{value:.0f} runs are invalid: the generator was late, or its clock stepped",
+        "missed without newcomers": f"objective missed without the newcomers already: {subject}",
+        "fault without newcomers": f"without the newcomers already: {subject}",
+        "fault": f"with the newcomers: {subject}",
+        "missed": f"objective missed with the newcomers: {subject}",
+        "inbox grows": f"{subject} does not keep up with its inbox: it takes {value:.1%} of what is sent to it",
+        "missed by newcomer": f"objective missed by a newcomer: {subject}",
+        "limit": f"first to give way: {subject}",
+        "no headroom": f"no headroom: the hub carries {value:.2f} times what is offered",
+        "little headroom": f"little headroom: the hub carries {value:.2f} times what is offered; then: {subject}",
+        "headroom unproven": f"headroom unproven: the generator was the limit at {value:.2f} times what is offered",
+        "slower": f"{subject} waits {value:.0%} longer (p99)"
+        if value < 1
+        else f"{subject} waits {1 + value:,.1f} times as long (p99)",
+        "more slower": f"{value:.0f} more agencies wait longer",
+    }[reason.kind]
+
+
+def reason_said(text: str, language: Language) -> str:
+    """Return a stored reason, or a limit, in the language; what is not known stays as it is."""
+    said = report_sentence(text, language)
+    if language is Language.VI:
+        for pattern, vietnamese in _LIMIT_WORDS:
+            said = re.sub(pattern, vietnamese, said)
+    return said

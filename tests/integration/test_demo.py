@@ -1,4 +1,4 @@
-"""The demo as a user runs it: what it ends with, and that an end of any kind leaves nothing behind."""
+"""The demo as a user runs it, from the built wheel: what it ends with, and that no end of it leaves anything behind."""
 
 import contextlib
 import json
@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,12 +30,16 @@ from docaxis.cli import main
 sys.exit(main())
 """
 
+PROJECT = Path(__file__).parents[2]
+
 #: On a machine busy with other things a start alone can take a minute.
 PATIENCE_S = 150
 
 
 @contextlib.contextmanager
-def start_demo(folder: Path, *arguments: str, port: int | None = None) -> Iterator[subprocess.Popen[str]]:
+def start_demo(
+    folder: Path, *arguments: str, port: int | None = None, python: str = sys.executable
+) -> Iterator[subprocess.Popen[str]]:
     """Start `docaxis demo` in a folder of its own, without a terminal; it is killed if it outlives the block."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("DOCAXIS_")}
     environ |= {name: os.environ[name] for name in ("DOCAXIS_PATHS_CACHE",) if name in os.environ}
@@ -43,7 +48,7 @@ def start_demo(folder: Path, *arguments: str, port: int | None = None) -> Iterat
     with (
         (folder / "stderr.txt").open("w") as stderr,
         subprocess.Popen(
-            [sys.executable, "-c", AS_FROM_A_TERMINAL, "demo", *arguments],
+            [python, "-c", AS_FROM_A_TERMINAL, "demo", *arguments],
             cwd=folder,
             env=environ,
             stdin=subprocess.DEVNULL,
@@ -69,10 +74,38 @@ def wait_for(folder: Path, text: str) -> None:
         time.sleep(0.05)
 
 
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Build the wheel, install it into an empty environment elsewhere, and give that environment's Python.
+
+    The libraries are the tests' own, found by their path alone, so that no network is needed; the sources, which the
+    tests' environment knows by a link, are not found that way: what the wheel lacks is missing.
+    """
+    home = tmp_path_factory.mktemp("installed")
+    python = home / "venv" / "bin" / "python"
+    uv = Path(sys.executable).with_name("uv")
+    libraries = sysconfig.get_paths()["purelib"]
+    build = ("build", "--quiet", "--wheel", "--offline", "--no-build-isolation", "--python", sys.executable)
+    subprocess.run([uv, *build, "--out-dir", home, PROJECT], check=True)
+    subprocess.run([uv, "venv", "--quiet", "--offline", "--python", sys.executable, home / "venv"], check=True)
+    (wheel,) = home.glob("docaxis-*.whl")
+    install = ("pip", "install", "--quiet", "--offline", "--no-deps", "--python", python)
+    subprocess.run([uv, *install, wheel], check=True)
+    (site,) = (home / "venv" / "lib").glob("python*/site-packages")
+    (site / "libraries.pth").write_text(f"{libraries}\n", encoding="utf-8")
+    return str(python)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(400)
-def test_it_ends_with_a_table_a_verdict_and_a_result_and_frees_the_disk(tmp_path: Path) -> None:
-    with start_demo(tmp_path, *SMALL, "--lang", "vi") as demo:
+def test_it_ends_with_a_table_a_verdict_and_a_result_and_frees_the_disk(installed: str, tmp_path: Path) -> None:
+    where = (installed, "-c", "import deploy, docaxis, monitor; print(*deploy.__path__, docaxis.__file__)")
+    found = subprocess.run(where, cwd=tmp_path, capture_output=True, text=True, check=True).stdout.split()
+    assert all(Path(path).is_relative_to(Path(installed).parents[1]) for path in found), found
+    docaxis = Path(installed).with_name("docaxis")
+    overview = subprocess.run([docaxis, "--help"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert "demo" in overview
+    with start_demo(tmp_path, *SMALL, "--lang", "vi", python=installed) as demo:
         out, _ = demo.communicate(timeout=300)
     assert demo.returncode == 0, stderr_of(tmp_path)
     assert "ĐẠT: mọi lượt giao đều được đối soát" in out

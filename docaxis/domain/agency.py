@@ -88,11 +88,6 @@ class Agency:
             return f"{self.code} (invented)"
         return f"{self.code} (assumed)" if self.code_certainty == "assumption" else self.code
 
-    @property
-    def display_name(self) -> str:
-        """The Vietnamese name for people's eyes, with a remark where the code beside it is not a real one."""
-        return f"{self.name_vi} (real code not public)" if self.is_placeholder else self.name_vi
-
 
 class Registry:
     """The agencies in order. An agency's position is its index in every numeric column of the program."""

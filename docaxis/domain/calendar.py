@@ -79,14 +79,6 @@ class OfficeCalendar:
         start, end = np.searchsorted(self._ordinals, [first.toordinal(), last.toordinal() + 1])
         return [date.fromordinal(int(ordinal)) for ordinal in self._ordinals[start:end]]
 
-    def next_working_day(self, day: date) -> date:
-        """Return the first working day after `day`."""
-        self._check(day)
-        position = int(np.searchsorted(self._ordinals, day.toordinal(), side="right"))
-        if position == len(self._ordinals):
-            raise ValueError(f"no working day after {day} is known; the calendar ends on {self.last}")
-        return date.fromordinal(int(self._ordinals[position]))
-
     def office_ms(self, instants_ms: Ints) -> Ints:
         """Return the office time passed since the calendar began, in ms, at each instant in epoch ms."""
         position = np.searchsorted(self._midnights, instants_ms, side="right") - 1
@@ -119,11 +111,6 @@ class OfficeCalendar:
         """Return the instant `duration_ms` of office time after `instant_ms`; with 0, now or when offices next open."""
         start = self.office_ms(np.array([instant_ms], dtype=np.int64))
         return int(self.instants_ms(start + duration_ms)[0])
-
-    def office_time_between(self, start_ms: int, end_ms: int) -> int:
-        """Return the office time from one instant to another in ms; negative if they are in the other order."""
-        start, end = self.office_ms(np.array([start_ms, end_ms], dtype=np.int64))
-        return int(end - start)
 
     def _is_working(self, day: date) -> bool:
         return day in self._worked or (day.weekday() < 5 and day not in self._days_off)

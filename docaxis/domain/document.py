@@ -177,18 +177,6 @@ class DocumentId(NamedTuple):
     ordinal: int  # in the sender's year, from 1; restarts each 1 January
 
 
-class PacketId(NamedTuple):
-    """The parts of a packet's identity: a document and the serial of the send."""
-
-    document: DocumentId
-    serial: int  # 0 is the first send
-
-
-def is_legal_step(before: StatusCode | None, after: StatusCode) -> bool:
-    """True if a status may follow another one of the same track; `None` stands for nothing stated yet."""
-    return after in STATUS_SUCCESSORS[before]
-
-
 def document_id(code: str, year: int, ordinal: int) -> str:
     """Return the id of a document: organ code, year and ordinal in the year, like `G22.2021.0000123`."""
     if not 1 <= ordinal <= 9_999_999 or not 1000 <= year <= 9999:
@@ -210,14 +198,6 @@ def packet_id(document: str, serial: int) -> str:
     if serial < 0:
         raise ValueError(f"no packet id for serial {serial}: sends are counted from 0")
     return f"{document}.{serial}"
-
-
-def parse_packet_id(text: str) -> PacketId:
-    """Return the parts of a packet id. Raises ValueError for any other text."""
-    document, _, serial = text.rpartition(".")
-    if not _is_number(serial) or len(serial) > 9 or (serial[0] == "0" and serial != "0"):
-        raise ValueError(f"{text[:128]!r} is not a packet id; expected a form like G22.2021.0000123.0")
-    return PacketId(parse_document_id(document), int(serial))
 
 
 def _is_number(text: str) -> bool:

@@ -4,14 +4,13 @@
     ├── UsageError             2    a wrong option, file or value: the user can put it right and try again
     │   └── SettingsError      2    the settings, all their faults together
     ├── RunInvalidError        3    the run ended, but its figures must not be believed
-    ├── ObjectiveMissedError   1    the run is valid, and an objective was not met
     └── InfrastructureError    4    the machine, the network, Java or Kafka failed
         ├── ClusterError       4    Kafka answers, but is not what was asked for (too old, topics differ)
         └── UnreachableError   4    nobody answers; worth another try (`retriable`)
 
-Exit code 0 means that all objectives were met, 130 an interruption by Ctrl-C or SIGTERM, 70 a fault of docaxis itself
-(the only case that shows a traceback). Raise the most exact class; catch a class only where something can be done about
-it, otherwise let it reach `main`.
+Exit code 0 means that all objectives were met, 1 that one was not (an answer, and no error), 130 an interruption by
+Ctrl-C or SIGTERM, 70 a fault of docaxis itself (the only case that shows a traceback). Raise the most exact class;
+catch a class only where something can be done about it, otherwise let it reach `main`.
 """
 
 from collections.abc import Sequence
@@ -61,12 +60,6 @@ class RunInvalidError(DocaxisError):
     """The run's figures must not be believed: the generator was late, a clock stepped, warm-up was not reached."""
 
     exit_code = 3
-
-
-class ObjectiveMissedError(DocaxisError):
-    """The run is valid and an objective was not met."""
-
-    exit_code = 1
 
 
 class InfrastructureError(DocaxisError):

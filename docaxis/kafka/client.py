@@ -1,16 +1,13 @@
-"""Connection settings as the clients want them: aiokafka's keywords, Faust's credentials, one TLS context for both."""
+"""Connection settings as aiokafka's clients want them, and the one TLS context of a process."""
 
 import ssl
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import SecretStr
 
 from docaxis.domain.errors import UsageError
 from docaxis.settings import KafkaSettings
-
-if TYPE_CHECKING:  # only its types: importing Faust takes a second that most commands need not pay
-    from faust.auth import Credentials
 
 
 def client_kwargs(kafka: KafkaSettings) -> dict[str, Any]:
@@ -42,24 +39,6 @@ def client_kwargs(kafka: KafkaSettings) -> dict[str, Any]:
         kwargs["sasl_plain_username"] = kafka.sasl_username
         kwargs["sasl_plain_password"] = _plain(kafka.sasl_password)
     return kwargs
-
-
-def faust_credentials(kafka: KafkaSettings) -> "Credentials | None":
-    """Return what a Faust app takes as `broker_credentials`; None for a plain connection."""
-    from faust.auth import SASLCredentials, SSLCredentials
-
-    match kafka.security_protocol:
-        case "PLAINTEXT":
-            return None
-        case "SSL":
-            return SSLCredentials(ssl_context(kafka))
-        case protocol:
-            return SASLCredentials(
-                username=kafka.sasl_username,
-                password=_plain(kafka.sasl_password),
-                mechanism=kafka.sasl_mechanism,
-                ssl_context=ssl_context(kafka) if protocol == "SASL_SSL" else None,
-            )
 
 
 @cache  # the settings are frozen, and reading certificates for every client would only slow the start

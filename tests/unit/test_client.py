@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from faust.transport.drivers.aiokafka import credentials_to_aiokafka_auth
 
 from docaxis.domain.errors import UsageError
-from docaxis.kafka.client import client_kwargs, faust_credentials
+from docaxis.kafka.client import client_kwargs
 from docaxis.settings import KafkaSettings
 
 
@@ -29,15 +28,6 @@ async def test_aiokafkas_clients_take_the_keywords_of_every_protocol(protocol: s
     consumer, producer = AIOKafkaConsumer(**kwargs), AIOKafkaProducer(**kwargs)
     await producer.stop()
     await consumer.stop()
-
-
-@pytest.mark.parametrize("protocol", ["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"])
-def test_faust_hands_its_driver_the_same(protocol: str) -> None:
-    kafka = _kafka(protocol, **SASL)
-    ours = client_kwargs(kafka)
-    fausts = dict(credentials_to_aiokafka_auth(faust_credentials(kafka)))
-    for key in ("security_protocol", "sasl_mechanism", "sasl_plain_username", "sasl_plain_password", "ssl_context"):
-        assert fausts.get(key) == ours.get(key), key
 
 
 def test_no_address_is_a_users_fault_with_two_ways_out() -> None:

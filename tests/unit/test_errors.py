@@ -33,7 +33,6 @@ def _run(monkeypatch: pytest.MonkeyPatch, raised: BaseException | int) -> int:
         ("DocaxisError", 4),
         ("UsageError", 2),
         ("RunInvalidError", 3),
-        ("ObjectiveMissedError", 1),
         ("InfrastructureError", 4),
         ("ClusterError", 4),
         ("UnreachableError", 4),

@@ -7,6 +7,8 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 # Options for the command behind a target, as in `make demo ARGS="--scale 0.01"`.
 ARGS   ?=
+# Processes of the test run. Tests wait more than they compute, so one more than the two cores they are written for.
+JOBS   ?= 3
 
 SHELL         := /bin/sh
 .DEFAULT_GOAL := help
@@ -22,7 +24,7 @@ demo: $(READY) ## Send the axis's whole published history through the hub and ac
 	@$(BIN)/docaxis demo $(ARGS)
 
 test: $(READY) ## Run the tests, on a real broker
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(READY) ## Check format, lint, types and layers
 	@$(BIN)/ruff format --check .

@@ -16,6 +16,9 @@ from docaxis.kafka.topics import Topics
 #: Clocks are compared so often; the exchange that took the least time tells most.
 COMPARISONS = 8
 
+#: How often a fleet looks whether its run is over, in seconds.
+OVER_LOOKED_FOR_S = 0.2
+
 #: An answer that takes longer is not waited for.
 ANSWER_S = 3.0
 
@@ -46,6 +49,14 @@ class Barrier:
     async def follow(self, stop: asyncio.Event) -> None:
         """Follow the control topic until told to stop."""
         await self._feed.follow(stop)
+
+    async def end_with_run(self, stop: asyncio.Event) -> None:
+        """Set `stop` when nobody conducts the run any more."""
+        while not stop.is_set():
+            # Of a run that is gone on with, the topic says first that it was over.
+            if self._feed.caught_up.is_set() and self._run in self._feed.over:
+                stop.set()
+            await asyncio.sleep(OVER_LOOKED_FOR_S)
 
     async def pass_through(self, stop: asyncio.Event) -> bool:
         """Say that this fleet is ready and wait for the plan; return False if told to stop before."""

@@ -69,7 +69,7 @@ class Fleet:
                 parts.append(widen_window(self._settings, self.stats, stop))
             watching: list[asyncio.Task[None]] = []
             if self._barrier is not None:
-                parts.append(self._barrier.follow(stop))
+                parts.extend((self._barrier.follow(stop), self._barrier.end_with_run(stop)))
             if (watch := self.stats.sender.watch) is not None:
                 watching.append(asyncio.ensure_future(watch.watch()))
             if self._settings.receive:

@@ -1,6 +1,7 @@
 """Conducting a load test: everybody ready, then the plan, then what is due until everything is closed or lost."""
 
 import asyncio
+import contextlib
 import re
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -9,11 +10,12 @@ from typing import Any
 
 import msgspec
 from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
 
 from docaxis.commands.axis import Axis, Child
 from docaxis.commands.conduct import RoleCommand, count_drained
 from docaxis.commands.load_faults import FaultInjector
-from docaxis.domain.control import Command, ControlRecord, Echo, Hello, Offer, Ready
+from docaxis.domain.control import Command, ControlRecord, Echo, Hello, Offer, Over, Ready
 from docaxis.domain.errors import InfrastructureError
 from docaxis.domain.plan import Plan, first_plan, paused, phase_ended, resumed, with_factor
 from docaxis.kafka.broker import EmbeddedBroker
@@ -42,6 +44,9 @@ FACTOR_MIN, FACTOR_MAX = 0.01, 1000.0
 READY_WITHIN_S = 180.0
 
 TICK_S = 0.2
+
+#: At the end the broker may be gone; fleets of other machines are told so long that the run is over.
+OVER_SAID_WITHIN_S = 5.0
 
 #: After the deadline for what is outstanding, so long a wait for a late generator (its senders drop what is later than
 #: a minute), or for a part that a fault killed and that is starting again.
@@ -161,6 +166,8 @@ class LoadConductor:
             for task in following:
                 task.cancel()
             await asyncio.gather(*following, return_exceptions=True)
+            with contextlib.suppress(KafkaError, TimeoutError):
+                await asyncio.wait_for(say(producer, topics, Over(self.run)), OVER_SAID_WITHIN_S)
             await producer.stop()
 
     async def _is_read(self, topics: Topics, *, passed: bool) -> bool:

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import secrets
+import shlex
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -106,17 +107,16 @@ class LoadTest:
 
     def fleet_roles(self) -> list[RoleCommand]:
         """Return the fleets that this command starts."""
-        return [
-            RoleCommand(
-                f"fleet-{number}",
-                [
-                    *("fleet", "--join", "--run", self.run),
-                    *("--share", f"{number + 1}/{self.all_fleets}"),
-                    *self.registry_arguments(),
-                ],
-            )
-            for number in range(self.fleets)
-        ]
+        return [RoleCommand(f"fleet-{number}", self._joins(number)) for number in range(self.fleets)]
+
+    def joining_commands(self, settings: Settings) -> list[str]:
+        """Return what to type on other machines, a line for each fleet that this command does not start."""
+        where = ["--bootstrap-servers", settings.kafka.bootstrap_servers, "--prefix", settings.topics.prefix]
+        return [shlex.join(["docaxis", *self._joins(number), *where]) for number in range(self.fleets, self.all_fleets)]
+
+    def _joins(self, number: int) -> list[str]:
+        share = f"{number + 1}/{self.all_fleets}"
+        return ["fleet", "--join", "--run", self.run, "--share", share, *self.registry_arguments()]
 
     def registry_arguments(self) -> list[str]:
         """Return the option that names the registry, if it is not the package's own."""
@@ -257,9 +257,8 @@ async def run_load_test(
     console = Console(stderr=as_json)
     if not quiet:
         progress(f"{test.loaded.workload.name} ({test.run}); roles are starting ...", language)
-        for number in range(test.fleets, test.all_fleets):
-            share = f"{number + 1}/{test.all_fleets}"
-            progress(f"on another machine: docaxis fleet --join --run {test.run} --share {share}", language)
+        for command in test.joining_commands(settings):
+            progress(f"on another machine: {command}", language)
     watch = ObjectiveWatch(test.loaded.workload.objectives, test.run, test.registry)
     async with Axis(settings, folder / "logs") as axis:
         conductor = LoadConductor(

@@ -8,6 +8,7 @@
 | `Ready`   | run, ready, fleet     | fleet: its inboxes are assigned, its first documents drafted |
 | `Plan`    | run, plan             | conductor: when each phase begins and ends |
 | `Command` | run, command          | `docaxis control`: a change that somebody wants |
+| `Over`    | run, over             | conductor: it no longer looks on; an offer after it means that it does again |
 """
 
 from typing import Any, Literal
@@ -66,7 +67,13 @@ class Command(msgspec.Struct, frozen=True, tag_field="kind", tag="command"):
     value: str = ""
 
 
-ControlRecord = Offer | Hello | Echo | Ready | Plan | Command
+class Over(msgspec.Struct, frozen=True, tag_field="kind", tag="over"):
+    """Nobody conducts the run any more: fleets that joined it from elsewhere may go home."""
+
+    run: str
+
+
+ControlRecord = Offer | Hello | Echo | Ready | Plan | Command | Over
 
 decode_control = msgspec.json.Decoder(ControlRecord).decode
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from docaxis.domain.control import Command, ControlRecord, Echo, Offer, Ready, decode_control, encode_control
+from docaxis.domain.control import Command, ControlRecord, Echo, Offer, Over, Ready, decode_control, encode_control
 from docaxis.domain.errors import InfrastructureError
 from docaxis.domain.plan import Plan
 from docaxis.kafka.following import follow_on
@@ -31,6 +31,7 @@ class ControlFeed:
         self.ready: dict[str, dict[str, Ready]] = {}
         self.echoes: dict[tuple[str, str], Echo] = {}
         self.commands: dict[str, Command] = {}
+        self.over: dict[str, Over] = {}
         self.caught_up = asyncio.Event()
         self.changed = asyncio.Event()
         #: Told of each record as it is read.
@@ -86,17 +87,20 @@ class ControlFeed:
                     self._forget(next(iter(self.plans)))
         elif isinstance(record, Offer):
             self.offers[record.run] = record
+            self.over.pop(record.run, None)
         elif isinstance(record, Ready):
             self.ready.setdefault(record.run, {})[record.source] = record
         elif isinstance(record, Echo):
             self.echoes[record.run, record.source] = record
         elif isinstance(record, Command):
             self.commands[record.run] = record
+        elif isinstance(record, Over):
+            self.over[record.run] = record
         self.changed.set()
         self.on_record(record)
 
     def _forget(self, run: str) -> None:
-        for known in (self.plans, self.offers, self.ready, self.commands):
+        for known in (self.plans, self.offers, self.ready, self.commands, self.over):
             known.pop(run, None)
         self.echoes = {key: echo for key, echo in self.echoes.items() if key[0] != run}
 

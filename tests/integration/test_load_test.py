@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -252,7 +253,7 @@ def test_a_hub_that_stalls_shows_under_routing_and_nowhere_else(
 
 @pytest.mark.slow
 @pytest.mark.timeout(500)
-def test_a_run_is_paused_sped_up_and_ended_while_it_goes_on(
+def test_a_run_that_another_fleet_joins_is_paused_sped_up_and_ended_while_it_goes_on(
     broker: EmbeddedBroker, kafka: KafkaSettings, topic_settings: TopicSettings, tmp_path: Path
 ) -> None:
     workload = {
@@ -262,18 +263,22 @@ def test_a_run_is_paused_sped_up_and_ended_while_it_goes_on(
     }
     options, token, told = _on(kafka, topic_settings), tmp_path / "token", tmp_path / "told.txt"
     token.write_text(TOKEN, encoding="ascii")
-    command = _command(tmp_path, workload, *options, "--token-file", str(token))
+    command = _command(tmp_path, workload, *options, "--token-file", str(token), "--external-fleets", "1")
     with told.open("wb") as stderr:
         process = subprocess.Popen(
             command, env=_environment(tmp_path), cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=stderr
         )
+    other: subprocess.Popen[bytes] | None = None
     try:
+        other = _join(told, tmp_path / "elsewhere")
         said = [_steer(tmp_path, options, *words) for words in (["rate", "2x"], ["pause"], ["resume"])]
         _press(told, "end-phase")
         assert process.wait(timeout=200) == 0, told.read_text(encoding="utf-8")
+        assert other.wait(timeout=200) == 0
     finally:
-        process.kill()
-        process.wait()
+        for one in filter(None, (process, other)):
+            one.kill()
+            one.wait()
     assert [one.split(": ")[1].split(" from")[0] for one in said] == ["rate 2x", "pause", "resume"]
     result = json.loads((tmp_path / "runs" / "latest" / "result.json").read_text(encoding="utf-8"))
     at_us = {one["verb"]: one["at_us"] for one in result["controls"]}
@@ -284,6 +289,26 @@ def test_a_run_is_paused_sped_up_and_ended_while_it_goes_on(
     fast_s = (at_us["pause"] - at_us["rate"] + at_us["end-phase"] - at_us["resume"]) / 1e6
     assert abs(load["offered"] - (50 * slow_s + 100 * fast_s)) <= 3
     assert result["ledger"]["documents"] == load["sent"] == load["offered"]
+    clocks = result["clock"]["fleets"]
+    assert len(clocks) == 2
+    assert all(abs(one["skew_us"]) <= max(one["uncertainty_us"], 1000) for one in clocks.values()), "the same clock"
+
+
+def _join(told: Path, folder: Path) -> subprocess.Popen[bytes]:
+    """Start the fleet that the run waits for, by the command that it tells, where nothing but the broker is shared."""
+    deadline_s = time.monotonic() + 180
+    while (line := re.search(r"on another machine: docaxis (.+)", told.read_text(encoding="utf-8"))) is None:
+        assert time.monotonic() < deadline_s, told.read_text(encoding="utf-8")
+        time.sleep(0.1)
+    folder.mkdir()
+    with (folder / "log.txt").open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "docaxis", *shlex.split(line[1])],
+            env=_environment(folder),
+            cwd=folder,
+            stdout=log,
+            stderr=log,
+        )
 
 
 def _press(told: Path, control: str) -> None:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docaxis.domain.control import Echo, decode_control, encode_control, skew_of
+from docaxis.domain.control import Echo, Offer, Over, decode_control, encode_control, skew_of
 from docaxis.domain.plan import (
     NEVER_US,
     NO_PHASE,
@@ -17,6 +17,8 @@ from docaxis.domain.plan import (
     stretched,
     with_factor,
 )
+from docaxis.kafka.control import ControlFeed
+from docaxis.kafka.topics import Topics
 from tests.support.laws import law
 
 BEGIN = 1_700_000_000_000_000
@@ -146,3 +148,13 @@ def test_documents_before_a_change_of_rate_keep_their_time() -> None:
     offered = np.array([0, 49, 50, 52, 90], np.int64)
     assert (faster.due_us(1, offered) - BEGIN).tolist() == [10, 59, 60, 61, 80]
     assert (PLAN.due_us(1, offered) - BEGIN).tolist() == [10, 59, 60, 62, 100]
+
+
+def test_a_run_that_is_gone_on_with_is_over_no_longer() -> None:
+    feed = ControlFeed({}, Topics("t"))
+    offer, over = Offer("r1", 1, 0, {}), Over("r1")
+    known = []
+    for record in (offer, over, offer):
+        feed._read(encode_control(record)[1])
+        known.append("r1" in feed.over)
+    assert known == [False, True, False]

@@ -32,6 +32,7 @@ _SENTENCES = (
     (r"dropped at most ([\d,]+)", r"bỏ qua không quá \1"),
     (r"misrouted at most ([\d,]+)", r"giao nhầm không quá \1"),
     (r"refused at most ([\d,]+)", r"từ chối không quá \1"),
+    (r"late at most ([\d,]+)", r"đến muộn không quá \1"),
     (r"at least (\S+) deliveries/s", r"ít nhất \1 lượt giao/giây"),
     (r"at least (\S+) documents/s", r"ít nhất \1 văn bản/giây"),
     # load tests: what was injected, and what does not agree with it

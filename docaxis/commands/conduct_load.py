@@ -119,7 +119,7 @@ class LoadConductor:
         stop = asyncio.Event()
         feed = self.feed
         series = Series(self.run)
-        feed.on_reading = series.put
+        feed.listeners.append(series.put)
         control = ControlFeed(client, topics)
         control.on_record = lambda record: self._hear(record, producer, topics)
         following = [asyncio.ensure_future(one.follow(stop)) for one in (feed, control)]

@@ -5,6 +5,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from docaxis.recording.replay_plan import Extent, ReplayPlan
 from docaxis.settings import Settings
 from docaxis.workload.file import workload_of
 from docaxis.workload.model import DURATION_MAX_US
-from monitor.live.page import LivePage
+from monitor.live.page import LivePage, LiveSettings
 from monitor.progress import Moment, progress_line
 from monitor.words import Language
 
@@ -100,7 +101,12 @@ def roles_of(test: LoadTest, plan: ReplayPlan, folder: Path) -> tuple[list[RoleC
 
 
 async def run_replay(
-    settings: Settings, plan: ReplayPlan, extent: Extent, objectives: Objectives, language: Language
+    settings: Settings,
+    plan: ReplayPlan,
+    extent: Extent,
+    objectives: Objectives,
+    page_settings: LiveSettings,
+    language: Language,
 ) -> int:
     """Replay a plan to its end; show and write the result; return the exit code."""
     started_us = time.time_ns() // 1000
@@ -108,10 +114,12 @@ async def run_replay(
     await ensure_topics(settings.kafka, plan_topics(settings.topics))
     folder = settings.paths.runs / plan.run
     log_into(folder / "logs" / "conductor.log")
+    if plan.as_recorded and page_settings.objectives is not None:  # their stamps tell of the days of the recording
+        page_settings = replace(page_settings, objectives=page_settings.objectives.without_latencies())
     progress(f"Replaying {extent.documents:,} documents to {extent.deliveries:,} recipients ({plan.run}) ...", language)
     processors, fleet, apart = roles_of(test, plan, folder)
     watch = ObjectiveWatch(test.loaded.workload.objectives, plan.run, test.registry)
-    client, topics = client_kwargs(settings.kafka), Topics(settings.topics.prefix)
+    cluster = (client_kwargs(settings.kafka), Topics(settings.topics.prefix), settings.topics.partitions)
     async with Axis(settings, folder / "logs") as axis:
         conductor = ReplayConductor(
             settings,
@@ -127,7 +135,7 @@ async def run_replay(
             folder=folder,
             receivers=int(apart),
         )
-        async with LivePage(client, topics, settings.topics.partitions, conductor.feed, test.registry) as page:
+        async with LivePage(*cluster, conductor.feed, test.registry, page_settings) as page:
             progress(f"Live page: {page.url}/?lang={language}&run={plan.run}", language)
             tell = teller(plan.run, extent.documents + extent.deliveries, language)
             conducted = await conductor.conduct(processors, [fleet], tell)
@@ -156,9 +164,16 @@ def teller(run: str, planned_total: int, language: Language) -> Callable[[LoadMo
 
 
 def replay(
-    settings: Settings, plan: ReplayPlan, extent: Extent, objectives: Objectives, language: Language, *, keep: bool
+    settings: Settings,
+    plan: ReplayPlan,
+    extent: Extent,
+    objectives: Objectives,
+    page_settings: LiveSettings,
+    language: Language,
+    *,
+    keep: bool,
 ) -> int:
     """Run a replay on the cluster that the settings reach, or on a broker of its own."""
     load_test_of(plan, extent, objectives, time.time_ns() // 1000)  # refuses wrong objectives before all else
     with kafka_for_replay(settings, language, keep=keep) as reachable:
-        return asyncio.run(run_replay(reachable, plan, extent, objectives, language))
+        return asyncio.run(run_replay(reachable, plan, extent, objectives, page_settings, language))

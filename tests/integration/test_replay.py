@@ -24,6 +24,7 @@ from docaxis.kafka.client import client_kwargs
 from docaxis.kafka.topics import Topics
 from docaxis.settings import KafkaSettings, TopicSettings
 from producers.fitted_day import offered_day
+from tests.support.pictures import until_shown
 from tests.support.recordings import history, import_text, record_events
 from tests.support.truth import Exchanged, check_exactly_once, read_all
 
@@ -129,11 +130,17 @@ def test_a_replay_steered_then_killed_and_resumed_loses_and_doubles_nothing(
     monkeypatch.chdir(tmp_path)
     edge_list(tmp_path, rows=6000, participants=60)
     partitions = topic_settings.partitions
-    process, log = _begun(tmp_path, [str(tmp_path / "out"), "--duration", "45s"], options(kafka, topics))
+    wanted = tmp_path / "objectives.toml"
+    wanted.write_text('[[objectives]]\nname = "once"\ncount = "duplicated"\n', encoding="utf-8")
+    replay = [str(tmp_path / "out"), "--duration", "45s", "--objectives", str(wanted)]
+    process, log = _begun(tmp_path, replay, options(kafka, topics))
     try:
         _until_sent(kafka, topics, partitions, 50, process, log)
         said = [_steered(words, options(kafka, topics), capsys) for words in (["rate", "2x"], ["pause"])]
         stood = _until_still(kafka, topics, partitions)
+        picture = until_shown(log, lambda one: bool((one.get("workload") or {}).get("objectives")))
+        assert [(one["name"], one["state"]) for one in picture["workload"]["objectives"]] == [("once", "holds")]
+        assert "delivery_latency" in {one["name"] for one in picture["objectives"]}
         said.append(_steered(["resume"], options(kafka, topics), capsys))
         before = _until_sent(kafka, topics, partitions, stood + 500, process, log)
     finally:

@@ -61,7 +61,7 @@ class StateBounds:
 
 @dataclass(frozen=True, slots=True)
 class Duties:
-    """What a worker does with the events."""
+    """What a worker does with the events: all workers of a group the same, for they share positions and state."""
 
     partitions: int
     meter: bool = True

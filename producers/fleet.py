@@ -56,7 +56,7 @@ class Fleet:
             self._barrier = Barrier(settings.client, settings.topics, settings.run, settings.name, clock, beyond=life)
             stats.sender.watch = GeneratorWatch(clock, self._barrier.plan, published=life)
         if settings.life_cycle:
-            stats.life_cycles = LifeCycles(settings.seed, vietnam_calendar())
+            stats.life_cycles = LifeCycles(settings.seed, vietnam_calendar(), partitions=settings.partitions)
         self._sender = LoadSender(settings, clock, stats, self._barrier)
 
     async def run(self, stop: asyncio.Event) -> None:

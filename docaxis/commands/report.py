@@ -35,10 +35,7 @@ def report(
     target = output or found.path / REPORT
     own = found.path / REGISTRY
     named = registry or (own if own.exists() else None)
-    try:
-        path = write_report(found, Registry.load(named), lang, target)
-    except OSError as error:
-        raise UsageError(
-            f"{target} cannot be written: {error.strerror}", next_step="name another file: --output"
-        ) from error
+    if not target.parent.is_dir() or target.is_dir():
+        raise UsageError(f"{target} cannot be a file's name", next_step="name another file: --output")
+    path = write_report(found, Registry.load(named), lang, target)
     print(os.path.relpath(path))

@@ -36,6 +36,7 @@ def report(
     own = found.path / REGISTRY
     named = registry or (own if own.exists() else None)
     if not target.parent.is_dir() or target.is_dir():
-        raise UsageError(f"{target} cannot be a file's name", next_step="name another file: --output")
+        why = "it is a folder" if target.is_dir() else f"there is no folder {target.parent}"
+        raise UsageError(f"{target} cannot be written: {why}", next_step="name another file: --output")
     path = write_report(found, Registry.load(named), lang, target)
     print(os.path.relpath(path))

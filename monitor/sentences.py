@@ -101,6 +101,10 @@ _SENTENCES = (
         r"ít dự phòng: trục tải được \1 lần tải; sau đó: \2",
     ),
     (
+        r"headroom was not looked for: whether an ordinary peak still fits is not known",
+        r"không tìm mức dự phòng: chưa rõ có chịu được cao điểm thường ngày",
+    ),
+    (
         r"headroom unproven: the generator was the limit at (\S+) times what is offered",
         r"chưa rõ dự phòng: máy phát đã tới giới hạn ở \1 lần tải",
     ),

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from docaxis.domain.plan import NO_PHASE, Plan
+from docaxis.files import whole
 from monitor.histogram import Histogram
 from monitor.reading import Reading
 from monitor.seconds import SECOND_US, SecondReading
@@ -184,9 +185,8 @@ def write_series(file: Path, rows: Sequence[tuple[int, Row]], plan: Plan) -> int
     for name, _, _ in LATENCIES:
         values: npt.NDArray[np.float64] = np.array([row[name] for _, row in kept], np.float64)
         columns[name] = pa.array(values, pa.float64(), mask=np.isnan(values))
-    unfinished = file.with_suffix(".part")
-    pq.write_table(pa.table(columns), unfinished)
-    unfinished.replace(file)
+    with whole(file) as unfinished:
+        pq.write_table(pa.table(columns), unfinished)
     return zero * SECOND_US
 
 

@@ -11,9 +11,9 @@ from docaxis.commands.inspect import Where, columns
 from docaxis.commands.options import new_app
 from docaxis.commands.replay import parse_duration_us
 from docaxis.domain.errors import UsageError
+from docaxis.files import write_whole
 from docaxis.recording.engine import engine
 from docaxis.recording.fitting import Fitted, distance, fit, share_moved, workload_toml
-from docaxis.recording.manifest import write_whole
 from docaxis.recording.profile import profile
 from docaxis.recording.reader import attach, open_recording
 from docaxis.recording.traffic_table import TrafficTable, traffic_table

@@ -5,8 +5,9 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from docaxis.commands.options import make_folder, progress
+from docaxis.commands.options import progress
 from docaxis.domain.errors import InfrastructureError
+from docaxis.files import make_folder
 from docaxis.kafka.broker import EmbeddedBroker, broker_status, remove_stopped
 from docaxis.settings import Settings
 

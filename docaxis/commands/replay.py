@@ -17,7 +17,6 @@ from docaxis.commands.options import (
     RegistryFile,
     SettingsFile,
     TopicPrefix,
-    make_folder,
     new_app,
     settings_from,
 )
@@ -27,6 +26,7 @@ from docaxis.commands.replay_end import Objectives
 from docaxis.commands.replay_run import replay as run
 from docaxis.domain.agency import Registry
 from docaxis.domain.errors import UsageError
+from docaxis.files import make_folder
 from docaxis.recording.engine import engine
 from docaxis.recording.pseudonym import Pseudonyms
 from docaxis.recording.reader import Recording, open_recording

@@ -1,5 +1,6 @@
 """`docaxis stream`: a stream worker, meter and ledger, one of any number that share the partitions."""
 
+import asyncio
 import os
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from docaxis.domain.calendar import date_of, vietnam_calendar
 from docaxis.domain.clock import Clock, SystemClock
 from docaxis.kafka.broker import reachable_kafka
 from docaxis.kafka.client import client_kwargs
-from docaxis.kafka.topics import Topics
+from docaxis.kafka.topics import Topics, plan_topics, require_topics
 from monitor.lag import LagMetrics
 from streams.answers import Answers
 from streams.journey import Journeys
@@ -57,6 +58,8 @@ def stream(
     settings = settings_from(settings_file, {"kafka.bootstrap_servers": bootstrap_servers, "topics.prefix": prefix})
     clock, stats = SystemClock(), WorkerStats()
     kafka = reachable_kafka(settings)
+    if not owned:  # whoever starts roles has made the topics
+        asyncio.run(require_topics(kafka, plan_topics(settings.topics)))
     worker_settings = WorkerSettings(
         client_kwargs(kafka),
         Topics(settings.topics.prefix),

@@ -17,13 +17,14 @@ import pyarrow as pa
 
 from docaxis.domain.agency import Registry
 from docaxis.domain.errors import UsageError
+from docaxis.files import telling, write_whole
 from docaxis.recording.engine import engine, wrong_expression
 from docaxis.recording.import_agencies import code_names, registry_csv
 from docaxis.recording.import_fields import parsed_sql, quoted, source_sql
 from docaxis.recording.import_map import ImportMap
 from docaxis.recording.import_packets import GATHER, ROWS
 from docaxis.recording.import_rows import Rejected, read_blocks
-from docaxis.recording.manifest import REGISTRY, Manifest, telling, write_manifest, write_whole
+from docaxis.recording.manifest import REGISTRY, Manifest, write_manifest
 from docaxis.recording.schema import ATTRIBUTES, SCHEMA
 from docaxis.recording.summary import summarise
 from docaxis.recording.writer import PART_ROWS, RecordingWriter

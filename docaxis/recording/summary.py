@@ -1,5 +1,6 @@
 """What a recording holds, counted by DuckDB over its parts: the content of the manifest."""
 
+import contextlib
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 from docaxis.domain.errors import UsageError
 from docaxis.recording.engine import engine
-from docaxis.recording.manifest import Gap, Manifest, Part
+from docaxis.recording.manifest import BEGUN, Gap, Manifest, Part
 from docaxis.recording.schema import SCHEMA_VERSION
 
 #: Gaps listed in a manifest, and the shortest of them.
@@ -44,6 +45,9 @@ def summarise(
 ) -> Manifest:
     """Count what the parts hold. Raises UsageError if they hold nothing."""
     if not parts:
+        (folder / BEGUN).unlink(missing_ok=True)  # with other filters something may be found
+        with contextlib.suppress(OSError):
+            folder.rmdir()
         raise UsageError(f"there is nothing to record for {folder}: no event fits", next_step="look at the filters")
     with engine() as connection:
         files = [str(folder / part.file) for part in parts]

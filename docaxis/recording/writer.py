@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from docaxis.domain.errors import UsageError
-from docaxis.recording.manifest import BEGUN, MANIFEST, Part, sync_folder, telling, write_whole
+from docaxis.files import sync_folder, telling, write_whole
+from docaxis.recording.manifest import BEGUN, MANIFEST, Part
 from docaxis.recording.schema import SCHEMA, SCHEMA_VERSION
 
 #: Rows gathered before a part is written: bounds memory (about 300 bytes a row, twice while sorting).

@@ -8,9 +8,12 @@ import numpy as np
 import typer
 
 from docaxis.commands.inspect import Where, columns
-from docaxis.commands.options import new_app
+from docaxis.commands.options import RegistryFile, new_app
+from docaxis.commands.recording_options import AllowBackwards
 from docaxis.commands.replay import parse_duration_us
+from docaxis.domain.agency import Registry
 from docaxis.domain.errors import UsageError
+from docaxis.recording.clocks import check_clocks
 from docaxis.recording.engine import engine
 from docaxis.recording.fitting import Fitted, distance, fit, share_moved, workload_toml
 from docaxis.recording.manifest import write_whole
@@ -32,6 +35,8 @@ def fit_workload(
     where: Where = "",
     clock: Annotated[str, typer.Option(help="Clock of days and hours: calendar or sent.")] = "calendar",
     day: Annotated[str, typer.Option(help="How long the fitted day takes in the workload, as 4m.")] = "4m",
+    allow_backwards: AllowBackwards = False,
+    registry: RegistryFile = None,
 ) -> None:
     """Fit an ordinary working day: hours, bursts, who writes what to whom, receipts; tell how well it fits."""
     if clock not in ("calendar", "sent"):
@@ -44,16 +49,35 @@ def fit_workload(
         if path.exists():
             raise UsageError(f"{path} exists already", next_step="choose another name, or remove it")
     recording = open_recording(file)
-    registry = recording.registry()
+    if not allow_backwards:
+        check_clocks(recording)
+    known = Registry.load(registry) if registry else recording.registry()
     with engine() as connection:
         attach(connection, [recording])
         profile(connection, "calendar" if clock == "calendar" else "sent", where)
         fitted, table = fit(connection), traffic_table(connection)
-    named = str((file / recording.manifest.registry).absolute()) if recording.manifest.registry else ""
+    _refuse_unknown(table, known)
+    used = registry or (file / recording.manifest.registry if recording.manifest.registry else None)
+    named = str(used.absolute()) if used else ""
     text = workload_toml(fitted, beside.name, "fitted", day_us / 1e6, named)
-    write_whole(beside, msgspec.json.encode(table))
-    write_whole(out, text.encode())
-    _tell(fitted, table, offered_day(fitted_workload(out), registry), out)
+    try:
+        write_whole(beside, msgspec.json.encode(table))
+        write_whole(out, text.encode())
+        _tell(fitted, table, offered_day(fitted_workload(out), known), out)
+    except BaseException:  # half of it would look like a workload
+        for path in (out, beside):
+            path.unlink(missing_ok=True)
+        raise
+
+
+def _refuse_unknown(table: TrafficTable, known: Registry) -> None:
+    unknown = [code for code in table.agencies if known.find(code) is None]
+    if unknown:
+        raise UsageError(
+            f"{len(unknown):,} agencies of the recording are not in the registry: {', '.join(unknown[:5])}"
+            + (" ..." if len(unknown) > 5 else ""),
+            next_step="give a registry that has them (--registry)",
+        )
 
 
 def fitted_workload(path: Path) -> Workload:

@@ -10,7 +10,8 @@ import orjson
 import typer
 
 from docaxis.commands.options import AsJson, new_app
-from docaxis.commands.recording_options import described
+from docaxis.commands.recording_options import AllowBackwards, described
+from docaxis.recording.clocks import check_clocks
 from docaxis.recording.engine import engine
 from docaxis.recording.profile import SIZE_CLASSES, ClockName, Profile, profile
 from docaxis.recording.reader import attach, open_recording
@@ -34,12 +35,15 @@ def inspect_recording(
     clock: Annotated[
         str, typer.Option(help="Clock of months, weekdays and hours: calendar (of business) or sent (the wall's).")
     ] = "calendar",
+    allow_backwards: AllowBackwards = False,
     as_json: AsJson = False,
 ) -> None:
     """Show volume by month, weekday and hour, fan-out, sizes, the busiest pairs, and latency as recorded."""
     if clock not in ("calendar", "sent"):
         raise typer.BadParameter("choose calendar or sent", param_hint="--clock")
     recording = open_recording(file)
+    if not allow_backwards:
+        check_clocks(recording)
     name: ClockName = "calendar" if clock == "calendar" else "sent"
     with engine() as connection:
         attach(connection, [recording])

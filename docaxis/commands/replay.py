@@ -21,11 +21,12 @@ from docaxis.commands.options import (
     new_app,
     settings_from,
 )
-from docaxis.commands.recording_options import FromTime, ToTime, parse_moment_us
+from docaxis.commands.recording_options import AllowBackwards, FromTime, ToTime, parse_moment_us
 from docaxis.commands.replay_end import Objectives
 from docaxis.commands.replay_run import replay as run
 from docaxis.domain.agency import Registry
 from docaxis.domain.errors import UsageError
+from docaxis.recording.clocks import check_clocks
 from docaxis.recording.engine import engine
 from docaxis.recording.pseudonym import Pseudonyms
 from docaxis.recording.reader import Recording, open_recording
@@ -73,6 +74,7 @@ def replay(
     allow_unknown: Annotated[
         bool, typer.Option("--allow-unknown", help="Send agencies that the registry lacks; the hub refuses them.")
     ] = False,
+    allow_backwards: AllowBackwards = False,
     send_error: Annotated[
         str | None, typer.Option(help="Objective: 99 % sent within this of their time, as 2ms.")
     ] = None,
@@ -97,6 +99,8 @@ def replay(
         plan = _resumed(settings, resume, file or [])
     else:
         recordings = _opened(file or [], pseudonymised=pseudonymise is not None or send_sensitive or dry_run)
+        for one in () if allow_backwards else recordings:
+            check_clocks(one)
         if pseudonymise is not None:
             Pseudonyms.load(pseudonymise)
         plan = ReplayPlan(

@@ -20,7 +20,7 @@ app = new_app(__doc__)
 
 Where = Annotated[str, typer.Option(help="Only rows for which this holds: a DuckDB expression over the columns.")]
 
-_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 #: Fan-outs shown one by one; what is above shares the last bar.
 _FAN_OUTS = 12
@@ -73,7 +73,7 @@ def shown(found: Profile, clock: ClockName, *, colour: bool) -> str:
     more = sum(count for number, count in found.by_fan_out.items() if number >= _FAN_OUTS)
     plots = [
         _plot(f"Documents by month ({named})", found.by_month, colour),
-        _plot("By weekday", dict(zip(_WEEKDAYS, found.by_weekday, strict=True)), colour),
+        _plot("By weekday", dict(zip(WEEKDAYS, found.by_weekday, strict=True)), colour),
         _plot("By hour, Vietnam time", {f"{hour:02d}": count for hour, count in enumerate(found.by_hour)}, colour),
         _plot("By number of recipients", {**fan_outs, f"{_FAN_OUTS}+": more}, colour),
     ]

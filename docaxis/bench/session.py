@@ -34,7 +34,7 @@ class Volume:
 
     history_scale: float = 1.0  # of the published history: 1.0 is 4.4 million documents sent and received
     history_rounds: int = 2
-    prepared_scale: float = 0.3  # of the records that meter, ledger and hub are given
+    prepared_scale: float = 0.45  # of the records that meter, ledger and hub are given: long enough for 100 scrapes
     rounds: int = 3
     stock_records: int = 40_000
     open_rate: int = 10_000  # documents a second

@@ -39,6 +39,9 @@ ARRIVAL_KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
 }
 _SHAPE_KEYS = tuple(dict.fromkeys(key for needed, allowed in ARRIVAL_KEYS.values() for key in needed + allowed))
 
+#: Years in which weekly arrivals may begin: Tết goes by the moon, and its days are known of these.
+WEEKLY_YEARS = (1901, 2098)
+
 #: Longest run, and most documents: beyond, an ordinal would outgrow its seven digits.
 DURATION_MAX_US = 7 * 24 * 3_600_000_000
 DOCUMENTS_MAX = 50_000_000
@@ -115,6 +118,8 @@ class Phase(Section):
             raise ValueError("the spike ends after the phase")
         if self.week is not None and not any(any(hours) for hours in self.week):
             raise ValueError("a week needs an hour above zero")
+        if self.week is not None and self.day is not None and not WEEKLY_YEARS[0] <= self.day.year <= WEEKLY_YEARS[1]:
+            raise ValueError(f"holidays are known of the years {WEEKLY_YEARS[0]} to {WEEKLY_YEARS[1]}")
         if self.hours is not None and not 0 <= self.hours[0] < self.hours[1] <= 24:
             raise ValueError("hours of the day are expected, the earlier first, as in [7, 18]")
         return self

@@ -163,6 +163,20 @@ def test_weekends_and_holidays_are_fitted_and_run(tmp_path: Path, capsys: pytest
             assert abs(day.weekdays[weekday] - wanted) <= SIGMAS * max(wanted, 1) ** 0.5, (weekday, day.weekdays)
 
 
+def test_a_week_that_cannot_be_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = fitted(tmp_path, history(2))
+    text = out.read_text()
+    for old, new, message in (
+        ("day = 2021-02-25", "day = 9999-12-31", "years 1901 to 2098"),
+        ("days = 1", "days = 400", "less than or equal to 366"),
+        ('arrivals = "weekly"', 'arrivals = "poisson"', "have no day"),
+    ):
+        assert old in text, old
+        out.write_text(text.replace(old, new))
+        assert main(["run", str(out), "--check"]) == 2
+        assert message in capsys.readouterr().err
+
+
 def test_a_saturday_that_makes_up_for_a_holiday_is_a_working_day() -> None:
     calendar, week = OfficeCalendar([date(2021, 4, 30)], [date(2021, 5, 8)], 2021, 2021), np.zeros((7, 24))
     week[:5, 9], week[5, 9] = [10, 20, 30, 40, 50], 3

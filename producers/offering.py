@@ -16,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from docaxis.domain.agency import Registry
-from docaxis.domain.calendar import FIRST_YEAR, HOUR_MS, LAST_YEAR, VIETNAM_OFFSET_MS, midnight_ms
+from docaxis.domain.calendar import DAY_MS, FIRST_YEAR, HOUR_MS, LAST_YEAR, VIETNAM_OFFSET_MS, midnight_ms
 from docaxis.domain.errors import UsageError
 from docaxis.workload.model import Traffic, Workload
 from producers.arrival_process import ArrivalProcess, Intensity, arrival_process, day_shape
+from producers.arrivals_weekly import phase_days
 from producers.newcomers import Admission, NewcomerModel, superposed
 from producers.recalls import RecallMixer
 from producers.traffic import DraftBatch, Ordinals, TrafficModel, document_tables
@@ -208,6 +209,9 @@ def phase_calendar(workload: Workload, started_ms: int) -> list[tuple[float, flo
             first, last = phase.hours or (0, 24)
             midnight = midnight_ms(day_shape(phase)[0])
             spans[number] = (midnight + first * HOUR_MS, midnight + last * HOUR_MS)
+        elif phase.arrivals == "weekly":
+            days = phase_days(phase)
+            spans[number] = (midnight_ms(days[0]), midnight_ms(days[0]) + len(days) * DAY_MS)
     start_ms: float = started_ms
     if documents.calendar_start is not None:
         start_ms = round(documents.calendar_start.replace(tzinfo=UTC).timestamp() * 1000) - VIETNAM_OFFSET_MS

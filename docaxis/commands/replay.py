@@ -21,12 +21,13 @@ from docaxis.commands.options import (
     settings_from,
 )
 from docaxis.commands.page_options import PagePort, TokenFile, live_settings
-from docaxis.commands.recording_options import FromTime, ToTime, parse_moment_us
+from docaxis.commands.recording_options import AllowBackwards, FromTime, ToTime, parse_moment_us
 from docaxis.commands.replay_end import Objectives
 from docaxis.commands.replay_run import replay as run
 from docaxis.domain.agency import Registry
 from docaxis.domain.errors import UsageError
 from docaxis.files import make_folder
+from docaxis.recording.clocks import check_clocks
 from docaxis.recording.engine import engine
 from docaxis.recording.pseudonym import Pseudonyms
 from docaxis.recording.reader import Recording, open_recording
@@ -75,6 +76,7 @@ def replay(
     allow_unknown: Annotated[
         bool, typer.Option("--allow-unknown", help="Send agencies that the registry lacks; the hub refuses them.")
     ] = False,
+    allow_backwards: AllowBackwards = False,
     send_error: Annotated[
         str | None, typer.Option(help="Objective: 99 % sent within this of their time, as 2ms.")
     ] = None,
@@ -102,6 +104,8 @@ def replay(
         plan = _resumed(settings, resume, file or [])
     else:
         recordings = _opened(file or [], pseudonymised=pseudonymise is not None or send_sensitive or dry_run)
+        for one in () if allow_backwards else recordings:
+            check_clocks(one)
         if pseudonymise is not None:
             Pseudonyms.load(pseudonymise)
         plan = ReplayPlan(

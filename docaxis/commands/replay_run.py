@@ -13,6 +13,7 @@ from docaxis.commands.axis import Axis
 from docaxis.commands.conduct import RoleCommand
 from docaxis.commands.conduct_load import LoadMoment
 from docaxis.commands.conduct_replay import PHASE, ReplayConductor, longest_us
+from docaxis.commands.kafka_for_run import DELIVERY_BYTES, DOCUMENT_BYTES, FULL_BATCHES_SHARE, check_room
 from docaxis.commands.objective_watch import ObjectiveWatch
 from docaxis.commands.options import progress
 from docaxis.commands.replay_end import Objectives, Replayed, conclude_replay
@@ -37,15 +38,19 @@ QUIET = "30 s"
 
 
 @contextlib.contextmanager
-def kafka_for_replay(settings: Settings, language: Language, *, keep: bool) -> Iterator[Settings]:
+def kafka_for_replay(
+    settings: Settings, language: Language, *, keep: bool, needed_bytes: float = 0.0
+) -> Iterator[Settings]:
     """Give settings that reach a cluster. A broker started here leaves its data if the replay did not come to its end.
 
-    So a replay that was killed can be gone on with.
+    So a replay that was killed can be gone on with. Raises InfrastructureError if what a broker of this machine would
+    have to keep does not fit on its disk.
     """
     status = broker_status(settings)
     if settings.kafka.bootstrap_servers:
         yield settings
         return
+    check_room(settings.paths.home, needed_bytes)
     if status.running:
         yield settings.with_servers(status.bootstrap_servers)
         return
@@ -62,6 +67,16 @@ def kafka_for_replay(settings: Settings, language: Language, *, keep: bool) -> I
             progress(f"The broker goes on at {broker.bootstrap_servers}; `docaxis broker down` stops it", language)
         else:
             broker.stop(remove_data=fresh and ended)
+
+
+def bytes_needed(plan: ReplayPlan, extent: Extent) -> float:
+    """Return about how much a replay writes to Kafka. One that is gone on with has written most of it already."""
+    if plan.resumed:
+        return 0.0
+    if plan.as_recorded:
+        return float(extent.events * DOCUMENT_BYTES + extent.deliveries * (DELIVERY_BYTES - DOCUMENT_BYTES))
+    share = FULL_BATCHES_SHARE if plan.closed else 1.0
+    return share * (extent.documents * DOCUMENT_BYTES + extent.deliveries * DELIVERY_BYTES)
 
 
 def load_test_of(plan: ReplayPlan, extent: Extent, objectives: Objectives, started_us: int) -> LoadTest:
@@ -175,5 +190,6 @@ def replay(
 ) -> int:
     """Run a replay on the cluster that the settings reach, or on a broker of its own."""
     load_test_of(plan, extent, objectives, time.time_ns() // 1000)  # refuses wrong objectives before all else
-    with kafka_for_replay(settings, language, keep=keep) as reachable:
+    needed = bytes_needed(plan, extent)
+    with kafka_for_replay(settings, language, keep=keep, needed_bytes=needed) as reachable:
         return asyncio.run(run_replay(reachable, plan, extent, objectives, page_settings, language))

@@ -50,6 +50,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     parts: list[Part]
     sensitive: bool = False  # real traffic of real people: not to be sent anywhere as it is
     clock_backwards: int = 0  # rows of an imported file that stand after a later one
+    received_before_sent: int = 0  # deliveries of which the clocks say so
     registry: str = ""  # file of the folder that lists the agencies; empty: the package's own
 
 

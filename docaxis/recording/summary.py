@@ -18,7 +18,7 @@ _TOTALS = """
 SELECT count(*) FILTER (kind = 'sent'), coalesce(sum(len(recipients)) FILTER (kind = 'sent'), 0),
        min(time_us) FILTER (kind = 'sent'), max(time_us) FILTER (kind = 'sent'),
        min(calendar_ms) FILTER (kind = 'sent'), max(calendar_ms) FILTER (kind = 'sent'),
-       count(DISTINCT sender) FILTER (kind = 'sent')
+       count(DISTINCT sender) FILTER (kind = 'sent'), count(*) FILTER (received_us < sent_us)
 FROM rows"""
 
 _AGENCIES = """
@@ -57,7 +57,7 @@ def summarise(
         agencies = [code for (code,) in connection.execute(_AGENCIES).fetchall()]
         runs = connection.execute("SELECT DISTINCT run FROM rows WHERE run <> '' ORDER BY run").fetchall()
         gaps = connection.execute(_GAPS, [GAP_MIN_S, GAPS_MAX]).fetchall()
-    documents, deliveries, time_min, time_max, calendar_min, calendar_max, senders = totals
+    documents, deliveries, time_min, time_max, calendar_min, calendar_max, senders, before_sent = totals
     return Manifest(
         schema_version=SCHEMA_VERSION,
         source=dict(source),
@@ -77,5 +77,6 @@ def summarise(
         parts=parts,
         sensitive=sensitive,
         clock_backwards=clock_backwards,
+        received_before_sent=before_sent,
         registry=registry,
     )

@@ -98,7 +98,7 @@ def command_of(name: str, value: float | None) -> tuple[Verb, str]:
         ValueError: there is no such control, or its value is out of range.
     """
     verb: Verb | None = next((one for one in get_args(Verb) if one == name), None)
-    if verb is None:
+    if verb is None or verb == "speed":  # the page gives percent of either
         raise ValueError(f"there is no control {name!r} here")
     if verb != "rate":
         return verb, ""

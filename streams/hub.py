@@ -71,8 +71,9 @@ class HubStats:
     ends: dict[int, int] = field(default_factory=dict)  # high watermark by owned partition
 
 
-#: Time that a limited hub spent otherwise (a commit, an empty inbox) and may make up for.
-CREDIT_NS = 1_000_000_000
+#: Time that a limited hub spent otherwise (a commit, an empty inbox) and may make up for. It is also what a hub offered
+#: somewhat more than its limit carries beyond it before it falls behind: a second would hide 5 % for twenty seconds.
+CREDIT_NS = 250_000_000
 
 
 class Limiter:

@@ -116,10 +116,15 @@ def backlog_slope(rows: Sequence[tuple[int, Row]], plan: Plan) -> float | None:
         for second, row in rows
         if (number := phase_number(plan, second)) != NO_PHASE and plan.phases[number].measured
     ]
-    if len(measured) < 3:
+    return growth_per_s(measured)
+
+
+def growth_per_s(points: Sequence[tuple[float, float]]) -> float | None:
+    """Return by how much a figure grew a second: the least-squares slope over (second, figure), None of less than 3."""
+    if len(points) < 3:
         return None
-    seconds, outstanding = np.array(measured, np.float64).T
-    return float(np.polyfit(seconds - seconds[0], outstanding, 1)[0])
+    seconds, figures = np.array(points, np.float64).T
+    return float(np.polyfit(seconds - seconds[0], figures, 1)[0])
 
 
 def phase_number(plan: Plan, second: int) -> int:

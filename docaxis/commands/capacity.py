@@ -4,7 +4,8 @@ import asyncio
 import os
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from contextlib import AsyncExitStack
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from math import inf, isfinite
 from pathlib import Path
@@ -16,7 +17,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from docaxis.commands.kafka_for_run import kafka_for_run
+from docaxis.commands.conduct_load import LoadMoment
+from docaxis.commands.kafka_for_run import kafka_for_run, topics_of_its_own
 from docaxis.commands.options import (
     AsJson,
     BootstrapServers,
@@ -34,11 +36,24 @@ from docaxis.settings import Settings
 from docaxis.workload.file import load_workload
 from docaxis.workload.model import Workload
 from monitor.capacity import Capacity, CapacitySearch, Finding, Limit, Plan, Step, StepOutcome, curve
+from monitor.reading import LEDGER
+from monitor.series import growth_per_s, phase_number
 
 app = new_app(__doc__)
 
 #: What is outstanding may grow by this share of the rate before the hub counts as not keeping up.
 GROWTH_SHARE = 0.02
+
+#: A backlog that has grown by this share of the rate for so many seconds, and is worth a second of it by then, will not
+#: have settled when the step ends: it ends early, at the rate at which it began.
+CLEAR_GROWTH_SHARE, CLEAR_AFTER_S = 0.15, 4.0
+
+#: Parts of a delivery's time, in one of which a backlog lies.
+PARTS = ("send_delay", "routing", "pickup")
+
+#: A hub that is not ours finds the next step's documents behind the last one's, in the same topics: what a step left is
+#: waited for this many times as long as the step.
+EXTERNAL_DRAIN = 4
 
 #: A process this busy is what gave way, if something did.
 BUSY_SHARE = 0.9
@@ -63,7 +78,8 @@ class CapacityTest:
 
     def at(self, step: Step) -> LoadTest:
         """Return the load test of one step: this rate, unchanged, from its first second to its last."""
-        content = step_content(load_workload(self.workload).content, step)
+        given = load_workload(self.workload).content
+        content = step_content(given if self.hub is None else {**given, "hub": self.hub}, step)
         return prepare(
             self.workload, registry=self.registry, seed=self.seed, hub=self.hub, fleets=self.fleets, content=content
         )
@@ -73,6 +89,10 @@ def step_content(content: Mapping[str, Any], step: Step) -> dict[str, Any]:
     """Return a workload's content with its phases replaced by a step, and the objective that the hub keeps up."""
     rate = {"rate": f"{step.rate:.6f} deliveries/s", "arrivals": "constant"}
     drain = [phase for phase in content["phases"] if phase.get("kind") == "drain"]
+    if content.get("hub") == "external":
+        drain = [
+            {"name": "drain", "kind": "drain", "duration": f"{EXTERNAL_DRAIN * (step.settle_s + step.measure_s):g} s"}
+        ]
     phases = [
         {"name": "settle", "kind": "warm-up", "duration": f"{step.settle_s:g} s", **rate},
         {"name": "step", "kind": "load", "duration": f"{step.measure_s:g} s", **rate},
@@ -101,10 +121,48 @@ def limit_of(result: Mapping[str, Any]) -> Limit:
     missed = [one for one in result["objectives"] if one["met"] is False]
     if not missed:
         return Limit(result["faults"][0] if result["faults"] else "unknown", resource=_resource(result))
-    first = missed[0]
+    # What was not delivered in time counts as lost too: the wait, if there was one, came first.
+    first = next((one for one in missed if _is_wait(one)), missed[0])
+    stage = _stage(first, result)
     agencies = result["latency_by_agency"]
-    slowest = max(agencies, key=lambda code: agencies[code]["p99"]) if first["stage"] and agencies else ""
-    return Limit(first["name"], first["stage"], slowest, _resource(result))
+    slowest = max(agencies, key=lambda code: agencies[code]["p99"]) if stage and agencies else ""
+    return Limit(first["name"], stage, slowest, _resource(result))
+
+
+def _is_wait(objective: Mapping[str, Any]) -> bool:
+    return bool(objective["stage"]) or objective["unit"] == "deliveries/s2"
+
+
+def _stage(objective: Mapping[str, Any], result: Mapping[str, Any]) -> str:
+    """Return the stage that is missed; where that is a whole delivery, or a backlog, the part that took longest."""
+    if not _is_wait(objective) or objective["stage"] not in ("", "delivery", "delivery_uncorrected"):
+        return str(objective["stage"])
+    latencies = result["latency_seconds"]
+    return max((part for part in PARTS if part in latencies), key=lambda part: latencies[part]["p99"], default="")
+
+
+@dataclass(slots=True)
+class StepWatch:
+    """Looks at the backlog of a step while it is measured, and tells when the step clearly fails."""
+
+    run: str
+    rate: float
+    _points: list[tuple[float, float]] = field(default_factory=list)  # (second of the run, outstanding), one a second
+
+    def why_end(self, moment: LoadMoment) -> str:
+        """Return why the rest of the step would tell nothing more, or nothing."""
+        phase = phase_number(moment.plan, int(moment.plan.begin_us / 1e6 + moment.elapsed_s))
+        if phase < 0 or not moment.plan.phases[phase].measured:
+            return ""
+        if self._points and moment.elapsed_s < self._points[-1][0] + 1:
+            return ""
+        outstanding = moment.readings.counts(self.run, LEDGER).get("outstanding", 0)
+        self._points.append((moment.elapsed_s, outstanding))
+        growth = growth_per_s(self._points)
+        long_enough = moment.elapsed_s - self._points[0][0] >= CLEAR_AFTER_S
+        if growth is None or not long_enough or outstanding < self.rate or growth < CLEAR_GROWTH_SHARE * self.rate:
+            return ""
+        return f"{outstanding:,} deliveries wait, and {growth:,.0f} more each second"
 
 
 def _resource(result: Mapping[str, Any]) -> str:
@@ -181,13 +239,22 @@ async def _search(
     search = CapacitySearch(test.plan)
     while (step := search.step) is not None:
         progress(f"{step.kind.value:<8} {step.rate:>10,.1f} deliveries/s for {step.measure_s:g} s ...")
-        finished = await run_load_test(settings, test.at(step), broker, quiet=True)
+        finished = await _run_step(settings, test.at(step), step, broker)
         outcome = outcome_of(step, finished.result)
         progress(f"         {_told(outcome, finished)}")
         search = search.after(outcome)
     answer = search.answer
     assert answer is not None
     return answer, search
+
+
+async def _run_step(settings: Settings, load_test: LoadTest, step: Step, broker: EmbeddedBroker | None) -> Finished:
+    """Run a step, on topics of its own where the hub is ours: what one leaves undelivered must not load the next."""
+    watch = StepWatch(load_test.run, step.rate)
+    async with AsyncExitStack() as stack:
+        if load_test.loaded.workload.hub == "reference":
+            settings = await stack.enter_async_context(topics_of_its_own(settings, load_test.run))
+        return await run_load_test(settings, load_test, broker, quiet=True, why_end=watch.why_end)
 
 
 def _told(outcome: StepOutcome, finished: Finished) -> str:

@@ -178,8 +178,10 @@ class _Session:
         self._failure: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         limit = settings.deliveries_per_s_max
         self._limiter = Limiter(limit, clock) if limit else None
-        # Of a limited hub a pass is worth seconds at most; fewer records would let commits limit it further.
-        self._records_max = max(4, min(settings.documents_max, int(limit / 4))) if limit else settings.documents_max
+        # A limited hub pays after its passes: those of all partitions together, a quarter of a second's documents, are
+        # what it can be ahead of its limit while a backlog grows. Fewer records would let commits limit it further.
+        share = int(limit / (4 * settings.partitions)) if limit else settings.documents_max
+        self._records_max = max(4, min(settings.documents_max, share))
         self._consumer = BulkConsumer(
             **settings.client,
             group_id=settings.group,

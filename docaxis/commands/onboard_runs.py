@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from docaxis.commands.capacity import limit_of
+from docaxis.commands.capacity_steps import limit_of
 from docaxis.commands.conduct_load import LoadMoment
 from docaxis.commands.kafka_for_run import topics_of_its_own
 from docaxis.commands.run import Finished, LoadTest, offered_content, prepare, run_load_test

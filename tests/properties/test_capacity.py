@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from docaxis.commands.capacity import GROWTH_SHARE
+from docaxis.commands.capacity_steps import GROWTH_SHARE
 from monitor.capacity import (
     CapacitySearch,
     Finding,

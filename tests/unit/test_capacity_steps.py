@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from docaxis.cli import main
-from docaxis.commands.capacity import StepWatch, answer_content, limit_of, outcome_of, step_content, verdict_line
+from docaxis.commands.capacity import answer_content, verdict_line
+from docaxis.commands.capacity_steps import StepWatch, limit_of, outcome_of, step_content
 from docaxis.commands.conduct_load import LoadMoment
 from docaxis.domain.plan import Plan, PlannedPhase
 from docaxis.workload.file import load_workload, shipped, workload_of

@@ -84,6 +84,7 @@ class StepOutcome:
     limit: Limit | None = None
     latency_p99_s: float | None = None
     achieved_rate: float | None = None  # what got through while it was measured
+    offered_rate: float | None = None  # as counted: recipients are drawn, so it is near the step's rate, not equal
 
 
 class Finding(StrEnum):

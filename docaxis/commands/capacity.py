@@ -171,6 +171,7 @@ def answer_content(answer: Capacity, search: CapacitySearch, workload: Workload)
                 "limit": asdict(one.limit) if one.limit is not None else None,
                 "delivery_p99_seconds": one.latency_p99_s,
                 "achieved_rate": one.achieved_rate,
+                "offered_rate": one.offered_rate,
             }
             for one in search.outcomes
         ],

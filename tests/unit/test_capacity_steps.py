@@ -47,7 +47,7 @@ def _result(**more: Any) -> dict[str, Any]:
         ],
         "latency_by_agency": {"H53": {"p99": 0.5}, "G22": {"p99": 2.5}},
         "latency_seconds": {"delivery": {"p99": 1.5}, "routing": {"p99": 1.2}, "pickup": {"p99": 0.3}},
-        "rates": {"deliveries_per_second": 900.0},
+        "rates": {"deliveries_per_second": 900.0, "offered_deliveries_per_second": 1_210.0},
     } | more
 
 
@@ -100,6 +100,7 @@ def test_only_a_step_that_clearly_fails_ends_early_and_only_in_its_measured_part
 def test_outcomes_tell_a_late_generator_from_a_hub_that_gave_way() -> None:
     assert outcome_of(STEP, _result()).held is False
     assert outcome_of(STEP, _result(exit_code=0)).limit is None
+    assert (outcome_of(STEP, _result()).achieved_rate, outcome_of(STEP, _result()).offered_rate) == (900.0, 1_210.0)
     late = outcome_of(STEP, _result(exit_code=3, valid=False))
     assert (late.held, late.generator_limited) == (False, True)
 

@@ -1,7 +1,8 @@
 """The search for the capacity, as a state machine: step outcomes in, the next rate out. Pure: it never waits or reads.
 
     climb     from the start rate up by a factor until a step fails (or down until one holds)
-    bisect    between the highest rate that held and the lowest that failed, until they are within the precision
+    bisect    between the highest rate that held and the lowest that failed, until they are within the precision; where
+              the failed step tells how much got through, the first tries are just below and just above that rate
     confirm   the highest rate that held, in a longer run; if it fails there, the search goes on below it, in long steps
     recheck   the lowest rate that failed, once more: a single unlucky step must not decide the answer
 
@@ -14,6 +15,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from math import inf, sqrt
+
+#: A step of which less than this share got through failed because the hub fell behind.
+BEHIND_SHARE = 0.98
 
 
 class StepKind(StrEnum):
@@ -32,12 +36,13 @@ class Plan:
     start_rate: float
     rate_min: float  # an axis that cannot even do this has no capacity worth a figure
     rate_max: float = inf  # beyond this nobody wants to know
-    factor: float = 1.5  # of the climb
+    factor: float = 2.0  # of the climb; what is far too much is told early, and tells where to look
     precision: float = 0.05  # how far apart, relatively, the two ends of the answer may be
     settle_s: float = 5.0  # offered and not judged, before each measured part
     measure_s: float = 20.0
     confirm_s: float = 60.0
     steps_max: int = 40
+    aims_max: int = 4  # tries near the rate that got through, before the interval is halved whatever that was
 
     def __post_init__(self) -> None:
         if not 0 < self.rate_min <= self.start_rate <= self.rate_max:
@@ -78,7 +83,8 @@ class StepOutcome:
     generator_limited: bool = False  # the generator was late: the step says nothing about the hub
     limit: Limit | None = None
     latency_p99_s: float | None = None
-    achieved_rate: float | None = None
+    achieved_rate: float | None = None  # what got through while it was measured
+    offered_rate: float | None = None  # as counted: recipients are drawn, so it is near the step's rate, not equal
 
 
 class Finding(StrEnum):
@@ -142,12 +148,26 @@ class CapacitySearch:
         if self.ceiling == inf and self.lower < plan.rate_max:
             return self._step(StepKind.CLIMB, min(self.lower * plan.factor, plan.rate_max))
         if self.ceiling < inf and self.ceiling > self.lower * (1 + plan.precision):
-            return self._step(StepKind.BISECT, sqrt(self.lower * self.ceiling))
+            return self._step(StepKind.BISECT, self._aim() or sqrt(self.lower * self.ceiling))
         if self.confirmed < self.lower:
             return self._step(StepKind.CONFIRM, self.lower)
         if self.upper < self.reach and self.rechecked != self.upper:
             return self._step(StepKind.RECHECK, self.upper)
         return None
+
+    def _aim(self) -> float | None:
+        """Return a rate just below, or else just above, what got through of the lowest rate that failed.
+
+        A hub that falls behind passes on what it can: that rate is near the limit, and the two tries around it are as
+        far apart as the answer may be wide. None where the step failed for another reason, or too many tries missed.
+        """
+        failed = [one for one in self.outcomes if not one.held and one.step.rate == self.upper]
+        through = failed[-1].achieved_rate if failed else None
+        tries = sum(one.step.kind is StepKind.BISECT for one in self.outcomes)
+        if through is None or through >= BEHIND_SHARE * self.upper or tries >= self.plan.aims_max:
+            return None
+        apart = (1 + self.plan.precision) ** 0.49  # not quite the half, so that two of them are surely near enough
+        return next((rate for rate in (through / apart, through * apart) if self.lower < rate < self.ceiling), None)
 
     def _step(self, kind: StepKind, rate: float) -> Step:
         is_long = kind is StepKind.CONFIRM or self.only_long

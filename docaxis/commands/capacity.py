@@ -3,7 +3,7 @@
 import asyncio
 import os
 import secrets
-from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from math import inf, isfinite
@@ -16,7 +16,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from docaxis.commands.kafka_for_run import kafka_for_run
+from docaxis.commands.capacity_steps import StepWatch, outcome_of, step_content
+from docaxis.commands.kafka_for_run import kafka_for_run, topics_of_its_own
 from docaxis.commands.options import (
     AsJson,
     BootstrapServers,
@@ -33,15 +34,9 @@ from docaxis.kafka.broker import EmbeddedBroker
 from docaxis.settings import Settings
 from docaxis.workload.file import load_workload
 from docaxis.workload.model import Workload
-from monitor.capacity import Capacity, CapacitySearch, Finding, Limit, Plan, Step, StepOutcome, curve
+from monitor.capacity import Capacity, CapacitySearch, Finding, Plan, Step, StepOutcome, curve
 
 app = new_app(__doc__)
-
-#: What is outstanding may grow by this share of the rate before the hub counts as not keeping up.
-GROWTH_SHARE = 0.02
-
-#: A process this busy is what gave way, if something did.
-BUSY_SHARE = 0.9
 
 #: Columns of the curve's bars.
 BAR = 40
@@ -63,61 +58,11 @@ class CapacityTest:
 
     def at(self, step: Step) -> LoadTest:
         """Return the load test of one step: this rate, unchanged, from its first second to its last."""
-        content = step_content(load_workload(self.workload).content, step)
+        given = load_workload(self.workload).content
+        content = step_content(given if self.hub is None else {**given, "hub": self.hub}, step)
         return prepare(
             self.workload, registry=self.registry, seed=self.seed, hub=self.hub, fleets=self.fleets, content=content
         )
-
-
-def step_content(content: Mapping[str, Any], step: Step) -> dict[str, Any]:
-    """Return a workload's content with its phases replaced by a step, and the objective that the hub keeps up."""
-    rate = {"rate": f"{step.rate:.6f} deliveries/s", "arrivals": "constant"}
-    drain = [phase for phase in content["phases"] if phase.get("kind") == "drain"]
-    phases = [
-        {"name": "settle", "kind": "warm-up", "duration": f"{step.settle_s:g} s", **rate},
-        {"name": "step", "kind": "load", "duration": f"{step.measure_s:g} s", **rate},
-        *drain,
-    ]
-    keeps_up = {"name": "keeps up", "backlog_slope": GROWTH_SHARE * step.rate}
-    objectives = [{**one, "abort": False} for one in content.get("objectives", []) if "at_least" not in one]
-    faults = [fault for fault in content.get("faults", []) if fault["kind"] == "limited-hub"]
-    return {**content, "phases": phases, "objectives": [*objectives, keeps_up], "faults": faults}
-
-
-def outcome_of(step: Step, result: Mapping[str, Any]) -> StepOutcome:
-    """Return what a step came to."""
-    return StepOutcome(
-        step,
-        held=result["exit_code"] == 0,
-        generator_limited=not result["valid"],
-        limit=None if result["exit_code"] == 0 else limit_of(result),
-        latency_p99_s=result["latency_seconds"]["delivery"]["p99"],
-        achieved_rate=result["rates"]["deliveries_per_second"],
-    )
-
-
-def limit_of(result: Mapping[str, Any]) -> Limit:
-    """Return what gave way: the objective, its stage, the agency that waited longest, the part that was busiest."""
-    missed = [one for one in result["objectives"] if one["met"] is False]
-    if not missed:
-        return Limit(result["faults"][0] if result["faults"] else "unknown", resource=_resource(result))
-    first = missed[0]
-    agencies = result["latency_by_agency"]
-    slowest = max(agencies, key=lambda code: agencies[code]["p99"]) if first["stage"] and agencies else ""
-    return Limit(first["name"], first["stage"], slowest, _resource(result))
-
-
-def _resource(result: Mapping[str, Any]) -> str:
-    """Return what was exhausted: a limit set on purpose, or the processor of a part; nothing where that is unknown."""
-    if any(fault["kind"] == "limited-hub" for fault in result["faults_injected"]):
-        return "the hub's limit, set on purpose"
-    shares = {
-        name: process["cpu_seconds"] / result["wall_seconds"]
-        for name, process in result["processes"].items()
-        if result["wall_seconds"]
-    }
-    busiest = max(shares, key=lambda name: shares[name], default="")
-    return f"processor of {busiest}" if busiest and shares[busiest] > BUSY_SHARE else ""
 
 
 @app.command()
@@ -181,13 +126,22 @@ async def _search(
     search = CapacitySearch(test.plan)
     while (step := search.step) is not None:
         progress(f"{step.kind.value:<8} {step.rate:>10,.1f} deliveries/s for {step.measure_s:g} s ...")
-        finished = await run_load_test(settings, test.at(step), broker, quiet=True)
+        finished = await _run_step(settings, test.at(step), step, broker)
         outcome = outcome_of(step, finished.result)
         progress(f"         {_told(outcome, finished)}")
         search = search.after(outcome)
     answer = search.answer
     assert answer is not None
     return answer, search
+
+
+async def _run_step(settings: Settings, load_test: LoadTest, step: Step, broker: EmbeddedBroker | None) -> Finished:
+    """Run a step, on topics of its own where the hub is ours: what one leaves undelivered must not load the next."""
+    watch = StepWatch(load_test.run, step.rate)
+    async with AsyncExitStack() as stack:
+        if load_test.loaded.workload.hub == "reference":
+            settings = await stack.enter_async_context(topics_of_its_own(settings, load_test.run))
+        return await run_load_test(settings, load_test, broker, quiet=True, why_end=watch.why_end)
 
 
 def _told(outcome: StepOutcome, finished: Finished) -> str:
@@ -217,6 +171,7 @@ def answer_content(answer: Capacity, search: CapacitySearch, workload: Workload)
                 "limit": asdict(one.limit) if one.limit is not None else None,
                 "delivery_p99_seconds": one.latency_p99_s,
                 "achieved_rate": one.achieved_rate,
+                "offered_rate": one.offered_rate,
             }
             for one in search.outcomes
         ],

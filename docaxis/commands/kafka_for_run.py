@@ -2,13 +2,16 @@
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
+from aiokafka.errors import KafkaError
+
 from docaxis.commands.options import progress
-from docaxis.domain.errors import InfrastructureError
+from docaxis.domain.errors import DocaxisError, InfrastructureError
 from docaxis.files import make_folder
 from docaxis.kafka.broker import EmbeddedBroker, broker_status, remove_stopped
+from docaxis.kafka.topics import Topics, delete_topics
 from docaxis.settings import Settings
 
 #: What a document and a delivery (with its receipt) take on disk, uncompressed, as measured on the demo's topics.
@@ -71,6 +74,20 @@ def kafka_for_run(
             broker.stop(remove_data=fresh)
             if not fresh:
                 tell(f"Its data stays in {status.data_dir}, which was there before; to free it: {_FREE}")
+
+
+@contextlib.asynccontextmanager
+async def topics_of_its_own(settings: Settings, run: str) -> AsyncIterator[Settings]:
+    """Give settings with topics that no other run has, and delete these at the end.
+
+    What one run leaves unrouted in shared topics would be routed during the next, at its expense.
+    """
+    prefix = f"{settings.topics.prefix}-{run}"
+    try:
+        yield settings.model_copy(update={"topics": settings.topics.model_copy(update={"prefix": prefix})})
+    finally:
+        with contextlib.suppress(DocaxisError, KafkaError):  # what ended the run is the thing to be told
+            await delete_topics(settings.kafka, Topics(prefix).all)
 
 
 def check_room(home: Path, needed: float) -> None:

@@ -16,7 +16,7 @@ import orjson
 import typer
 from rich.console import Console
 
-from docaxis.commands.capacity import limit_of
+from docaxis.commands.capacity_steps import limit_of
 from docaxis.commands.kafka_for_run import kafka_for_run
 from docaxis.commands.onboard_agencies import joining_agencies, registry_with
 from docaxis.commands.onboard_runs import Baseline, OnboardingRuns, Ran, limit_text, median_share

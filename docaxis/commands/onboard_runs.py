@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from aiokafka.errors import KafkaError
 
-from docaxis.commands.capacity import limit_of
+from docaxis.commands.capacity_steps import limit_of
 from docaxis.commands.conduct_load import LoadMoment
+from docaxis.commands.kafka_for_run import topics_of_its_own
 from docaxis.commands.run import Finished, LoadTest, offered_content, prepare, run_load_test
-from docaxis.domain.errors import DocaxisError, UsageError
+from docaxis.domain.errors import UsageError
 from docaxis.kafka.broker import EmbeddedBroker
-from docaxis.kafka.topics import Topics, delete_topics
 from docaxis.settings import Settings
 from docaxis.workload.model import Newcomer
 from docaxis.workload.units import Rate, duration_text, parse_duration_us, parse_rate
@@ -162,17 +161,12 @@ class OnboardingRuns:
     async def run(self, *, joined: bool, ratio: float = 1.0) -> Ran:
         """Make one run."""
         test = self.load_test(joined=joined, ratio=ratio)
-        settings, ours = self.settings, test.loaded.workload.hub == "reference"
-        if ours:
-            prefix = f"{settings.topics.prefix}-{test.run}"
-            settings = settings.model_copy(update={"topics": settings.topics.model_copy(update={"prefix": prefix})})
         watch = InboxWatch(test.run)
-        try:
+        async with contextlib.AsyncExitStack() as stack:
+            settings = self.settings
+            if test.loaded.workload.hub == "reference":
+                settings = await stack.enter_async_context(topics_of_its_own(settings, test.run))
             finished = await run_load_test(settings, test, self.broker, quiet=True, observe=watch.observe)
-        finally:
-            if ours:
-                with contextlib.suppress(DocaxisError, KafkaError):  # what ended the run is the thing to be told
-                    await delete_topics(settings.kafka, Topics(settings.topics.prefix).all)
         self.tell(f"  {_short(finished)}")
         return Ran(finished, self._newcomers_in(finished, watch) if joined else {})
 

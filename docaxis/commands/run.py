@@ -244,8 +244,12 @@ async def run_load_test(
     as_json: bool = False,
     quiet: bool = False,
     observe: Callable[[LoadMoment], None] = lambda moment: None,
+    why_end: Callable[[LoadMoment], str] = lambda moment: "",
 ) -> Finished:
-    """Run it and write its result; `observe` is told of every moment, whoever else looks on."""
+    """Run it and write its result; `observe` is told of every moment, whoever else looks on.
+
+    The run ends early when an objective says so, or when `why_end` returns a reason.
+    """
     if needs_broker(test.loaded.workload.faults) and broker is None:
         raise UsageError(
             "the workload stops the broker, and one that runs already is not the run's own",
@@ -271,7 +275,7 @@ async def run_load_test(
             test.started_ms,
             test.all_fleets,
             broker,
-            watch.why_abort,
+            lambda moment: watch.why_abort(moment) or why_end(moment),
         )
         cluster = (client_kwargs(settings.kafka), Topics(settings.topics.prefix), settings.topics.partitions)
         promises = replace(page_settings or LiveSettings(), objectives=ServiceObjectives.load())

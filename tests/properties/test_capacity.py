@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from docaxis.commands.capacity_steps import GROWTH_SHARE
 from monitor.capacity import (
     CapacitySearch,
     Finding,
@@ -17,6 +18,8 @@ from monitor.capacity import (
     StepOutcome,
     curve,
 )
+from monitor.series import growth_per_s
+from streams.hub import CREDIT_NS
 from tests.support.laws import law
 
 LAW = law(150)
@@ -54,6 +57,34 @@ def limited_hub(limit: float, seed: int, *, noise: float = 0.03, unlucky: float 
     return run
 
 
+def bucket_hub(limit: float, seed: int, pauses_s: float = 0.08) -> Callable[[Step], StepOutcome]:
+    """Return a hub that passes on `limit` deliveries/s, with credit for idle time and pauses of its own.
+
+    Judged second by second as a run is: by the growth of what is outstanding over the measured part.
+    """
+    rng = np.random.default_rng(seed)
+
+    def run(step: Step) -> StepOutcome:
+        credit, waiting = limit * CREDIT_NS / 1e9, 0.0
+        points, through = list[tuple[float, float]](), 0.0
+        for second in range(round(step.settle_s + step.measure_s)):
+            pause_s = rng.exponential(pauses_s)
+            carried = min(waiting + step.rate, limit * (1 - min(pause_s, 1)) + min(credit, limit))
+            # An unused second is made up for, as far as credit goes; a pause is unused time like any other.
+            credit = min(limit * CREDIT_NS / 1e9, credit + limit - carried)
+            waiting += step.rate - carried
+            if second >= step.settle_s:
+                # In flight: what a pass or two holds when it is looked at.
+                points.append((second, waiting + step.rate * rng.uniform(0, 0.1)))
+                through += carried
+        growth = growth_per_s(points)
+        assert growth is not None
+        held = growth <= GROWTH_SHARE * step.rate
+        return StepOutcome(step, held, limit=None if held else ROUTING, achieved_rate=through / step.measure_s)
+
+    return run
+
+
 PLAN = Plan(start_rate=1_000, rate_min=50)
 
 
@@ -70,6 +101,35 @@ def test_a_noisy_threshold_is_found_within_a_tenth(limit: float, seed: int) -> N
     assert abs(answer.rate / limit - 1) <= 0.10
     assert answer.rate < answer.upper <= answer.rate * 1.051
     assert answer.limit == ROUTING
+
+
+@pytest.mark.parametrize("start", [150.0, 700.0, 1_300.0, 9_000.0])
+def test_a_hub_that_forgives_a_moment_is_found_within_a_twentieth_by_short_steps(start: float) -> None:
+    plan = Plan(start_rate=start, rate_min=50, settle_s=4, measure_s=10, confirm_s=15)
+    for seed in range(100):
+        state = search(plan, bucket_hub(2_000, seed))
+        assert state.answer is not None
+        assert state.answer.finding is Finding.FOUND, seed
+        assert 0.95 <= state.answer.rate / 2_000 <= 1.05, seed
+
+
+def test_what_got_through_shortens_the_search_and_never_misleads_it() -> None:
+    """A hub that says it got through whatever it likes is found where it is all the same."""
+
+    def steps(told: float | None) -> int:
+        def run(step: Step) -> StepOutcome:
+            held = step.rate <= 2_000
+            return StepOutcome(step, held, achieved_rate=step.rate if held else told)
+
+        state = search(Plan(start_rate=300, rate_min=50), run)
+        assert state.answer is not None
+        assert (state.answer.finding, state.answer.confirmed) == (Finding.FOUND, True)
+        assert 2_000 / 1.051 <= state.answer.rate <= 2_000 < state.answer.upper
+        return len(state.outcomes)
+
+    assert steps(2_000) < steps(None)
+    for told in (0.0, 100.0, 1_300.0, 1_900.0, 2_200.0, 5_000.0):
+        assert steps(told) <= steps(None) + PLAN.aims_max
 
 
 def test_steps_that_fail_for_nothing_now_and_then_hardly_move_the_answer() -> None:

@@ -95,7 +95,7 @@ async def _carried(fan_outs: tuple[int, ...]) -> float:
 def test_a_limited_hub_carries_its_limit(seed: int, fan_outs: tuple[int, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "BatchWriter", SlowWriter)
     monkeypatch.setattr(hub, "BulkConsumer", NoConsumer)
-    # What is made before it is paid for, once, and the second that may be made up for.
-    beyond = (PARTITIONS * sum(fan_outs) + LIMIT) / SECONDS
+    # What is made before it is paid for, once, and the time that may be made up for.
+    beyond = (PARTITIONS * sum(fan_outs) + LIMIT * hub.CREDIT_NS / 1e9) / SECONDS
     carried = run_in_virtual_time(_carried(fan_outs), seed)
     assert 0.97 * LIMIT <= carried <= LIMIT + beyond

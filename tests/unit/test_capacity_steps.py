@@ -6,9 +6,15 @@ from typing import Any
 import pytest
 
 from docaxis.cli import main
-from docaxis.commands.capacity import answer_content, limit_of, outcome_of, step_content, verdict_line
+from docaxis.commands.capacity import answer_content, verdict_line
+from docaxis.commands.capacity_steps import StepWatch, limit_of, outcome_of, step_content
+from docaxis.commands.conduct_load import LoadMoment
+from docaxis.domain.plan import Plan, PlannedPhase
 from docaxis.workload.file import load_workload, shipped, workload_of
-from monitor.capacity import Capacity, CapacitySearch, Finding, Limit, Plan, Step, StepKind
+from monitor.capacity import Capacity, CapacitySearch, Finding, Limit, Step, StepKind
+from monitor.capacity import Plan as SearchPlan
+from monitor.reading import LEDGER, Reading, Readings
+from monitor.series import Series
 
 STEP = Step(StepKind.CLIMB, 1234.5, 2.0, 8.0)
 
@@ -36,12 +42,12 @@ def _result(**more: Any) -> dict[str, Any]:
         "wall_seconds": 10.0,
         "processes": {"hub": {"cpu_seconds": 9.5}, "stream": {"cpu_seconds": 3.0}},
         "objectives": [
-            {"name": "fast", "stage": "routing", "met": False},
-            {"name": "other", "stage": "", "met": False},
+            {"name": "fast", "stage": "routing", "unit": "s", "met": False},
+            {"name": "other", "stage": "", "unit": "count", "met": False},
         ],
         "latency_by_agency": {"H53": {"p99": 0.5}, "G22": {"p99": 2.5}},
-        "latency_seconds": {"delivery": {"p99": 1.5}},
-        "rates": {"deliveries_per_second": 900.0},
+        "latency_seconds": {"delivery": {"p99": 1.5}, "routing": {"p99": 1.2}, "pickup": {"p99": 0.3}},
+        "rates": {"deliveries_per_second": 900.0, "offered_deliveries_per_second": 1_210.0},
     } | more
 
 
@@ -52,15 +58,55 @@ def test_what_gave_way_is_named_with_stage_agency_and_part() -> None:
     assert limit_of(_result(objectives=[], faults=["3 lost"])).objective == "3 lost"
 
 
+@pytest.mark.parametrize(
+    ("stage", "unit", "named"),
+    [("", "deliveries/s2", "routing"), ("delivery", "s", "routing"), ("pickup", "s", "pickup")],
+)
+def test_a_wait_is_named_before_what_it_lost_and_with_the_part_it_lies_in(stage: str, unit: str, named: str) -> None:
+    lost = {"name": "nothing lost", "stage": "", "unit": "count", "met": False}
+    wait = {"name": "wait", "stage": stage, "unit": unit, "met": False}
+    assert limit_of(_result(objectives=[lost, wait])) == Limit("wait", named, "G22", "processor of hub")
+    assert limit_of(_result(objectives=[lost])) == Limit("nothing lost", "", "", "processor of hub")
+
+
+def test_what_one_step_leaves_with_a_hub_that_is_not_ours_is_waited_for() -> None:
+    content = {**load_workload("steady").content, "hub": "external"}
+    drain = workload_of(step_content(content, STEP), "steady").workload.phases[-1]
+    assert (drain.kind, drain.duration) == ("drain", 40_000_000)
+
+
+def _ended_at(growth_per_s: float) -> float | None:
+    """Return the second at which the watch ends a step of 100 deliveries/s whose backlog grows so from the start."""
+    settle = PlannedPhase("settle", "warm-up", 1_000_000_000, 1_002_000_000, False, False)
+    plan = Plan("run-1", 1, [settle, PlannedPhase("step", "load", 1_002_000_000, 1_022_000_000, True, False)])
+    watch, readings = StepWatch("run-1", 100), Readings()
+    for tick in range(22 * 5):
+        second = tick / 5
+        counts = {"outstanding": round(second * growth_per_s)}
+        readings.put(Reading(1, "run-1", LEDGER, 0, tick + 1, tick, counts=counts))
+        moment = LoadMoment(second, plan, Series("run-1"), readings, 0, None)
+        if watch.why_end(moment):
+            return second
+    return None
+
+
+def test_only_a_step_that_clearly_fails_ends_early_and_only_in_its_measured_part() -> None:
+    assert _ended_at(0) is None
+    assert _ended_at(14) is None, "a small excess is judged by the whole step"
+    assert _ended_at(100) == 6
+    assert _ended_at(20) is not None
+
+
 def test_outcomes_tell_a_late_generator_from_a_hub_that_gave_way() -> None:
     assert outcome_of(STEP, _result()).held is False
     assert outcome_of(STEP, _result(exit_code=0)).limit is None
+    assert (outcome_of(STEP, _result()).achieved_rate, outcome_of(STEP, _result()).offered_rate) == (900.0, 1_210.0)
     late = outcome_of(STEP, _result(exit_code=3, valid=False))
     assert (late.held, late.generator_limited) == (False, True)
 
 
 def test_a_search_that_the_generator_ends_never_speaks_of_the_hub() -> None:
-    search = CapacitySearch(Plan(100, 10, precision=0.3, measure_s=8, confirm_s=8))
+    search = CapacitySearch(SearchPlan(100, 10, precision=0.3, measure_s=8, confirm_s=8))
     while (step := search.step) is not None:
         code = 3 if step.rate > 200 else 0
         search = search.after(outcome_of(step, _result(exit_code=code, valid=not code)))

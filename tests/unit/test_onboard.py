@@ -320,6 +320,7 @@ def test_headroom_is_searched_for_above_the_load_alone(tmp_path: Path) -> None:
                 "exit_code": (3 if late else 1) if beyond else 0,
                 "valid": not (late and beyond),
                 "objectives": [{"name": "fast", "stage": "delivery", "met": not beyond}],
+                "latency_seconds": {"send_delay": {"p99": 0.1}, "routing": {"p99": 2.9}, "pickup": {"p99": 0.2}},
                 "latency_by_agency": {"G22": {"p99": 3.0}},
                 "faults_injected": [],
                 "wall_seconds": 1.0,
@@ -332,7 +333,7 @@ def test_headroom_is_searched_for_above_the_load_alone(tmp_path: Path) -> None:
         assert room is not None
         assert 1.5 / 1.1 <= room.ratio <= 1.5
         assert room.at_least is late
-        assert room.limit == ("" if late else "fast (stage delivery, slowest agency G22)")
+        assert room.limit == ("" if late else "fast (stage routing, slowest agency G22)")
         assert [one["ratio"] for one in steps] == [round(ratio, 3) for ratio in ratios]
         assert min(ratios) > 1
 

@@ -1,0 +1,121 @@
+"""A step of a capacity search: what it offers, when it need not go on, what its result says of the limit."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from docaxis.commands.conduct_load import LoadMoment
+from monitor.capacity import Limit, Step, StepOutcome
+from monitor.reading import LEDGER
+from monitor.series import growth_per_s, phase_number
+
+#: What is outstanding may grow by this share of the rate before the hub counts as not keeping up.
+GROWTH_SHARE = 0.02
+
+#: A backlog that has grown by this share of the rate for so many seconds, and is worth a second of it by then, will not
+#: have settled when the step ends: it ends early, at the rate at which it began.
+CLEAR_GROWTH_SHARE, CLEAR_AFTER_S = 0.15, 4.0
+
+#: Parts of a delivery's time, in one of which a backlog lies.
+PARTS = ("send_delay", "routing", "pickup")
+
+#: A hub that is not ours finds the next step's documents behind the last one's, in the same topics: what a step left is
+#: waited for this many times as long as the step.
+EXTERNAL_DRAIN = 4
+
+#: A process this busy is what gave way, if something did.
+BUSY_SHARE = 0.9
+
+
+def step_content(content: Mapping[str, Any], step: Step) -> dict[str, Any]:
+    """Return a workload's content with its phases replaced by a step, and the objective that the hub keeps up."""
+    rate = {"rate": f"{step.rate:.6f} deliveries/s", "arrivals": "constant"}
+    drain = [phase for phase in content["phases"] if phase.get("kind") == "drain"]
+    if content.get("hub") == "external":
+        drain = [
+            {"name": "drain", "kind": "drain", "duration": f"{EXTERNAL_DRAIN * (step.settle_s + step.measure_s):g} s"}
+        ]
+    phases = [
+        {"name": "settle", "kind": "warm-up", "duration": f"{step.settle_s:g} s", **rate},
+        {"name": "step", "kind": "load", "duration": f"{step.measure_s:g} s", **rate},
+        *drain,
+    ]
+    keeps_up = {"name": "keeps up", "backlog_slope": GROWTH_SHARE * step.rate}
+    objectives = [{**one, "abort": False} for one in content.get("objectives", []) if "at_least" not in one]
+    faults = [fault for fault in content.get("faults", []) if fault["kind"] == "limited-hub"]
+    return {**content, "phases": phases, "objectives": [*objectives, keeps_up], "faults": faults}
+
+
+def outcome_of(step: Step, result: Mapping[str, Any]) -> StepOutcome:
+    """Return what a step came to."""
+    return StepOutcome(
+        step,
+        held=result["exit_code"] == 0,
+        generator_limited=not result["valid"],
+        limit=None if result["exit_code"] == 0 else limit_of(result),
+        latency_p99_s=result["latency_seconds"]["delivery"]["p99"],
+        achieved_rate=result["rates"]["deliveries_per_second"],
+        offered_rate=result["rates"]["offered_deliveries_per_second"],
+    )
+
+
+def limit_of(result: Mapping[str, Any]) -> Limit:
+    """Return what gave way: the objective, its stage, the agency that waited longest, the part that was busiest."""
+    missed = [one for one in result["objectives"] if one["met"] is False]
+    if not missed:
+        return Limit(result["faults"][0] if result["faults"] else "unknown", resource=_resource(result))
+    # What was not delivered in time counts as lost too: the wait, if there was one, came first.
+    first = next((one for one in missed if _is_wait(one)), missed[0])
+    stage = _stage(first, result)
+    agencies = result["latency_by_agency"]
+    slowest = max(agencies, key=lambda code: agencies[code]["p99"]) if stage and agencies else ""
+    return Limit(first["name"], stage, slowest, _resource(result))
+
+
+def _is_wait(objective: Mapping[str, Any]) -> bool:
+    return bool(objective["stage"]) or objective["unit"] == "deliveries/s2"
+
+
+def _stage(objective: Mapping[str, Any], result: Mapping[str, Any]) -> str:
+    """Return the stage that is missed; where that is a whole delivery, or a backlog, the part that took longest."""
+    if not _is_wait(objective) or objective["stage"] not in ("", "delivery", "delivery_uncorrected"):
+        return str(objective["stage"])
+    latencies = result["latency_seconds"]
+    return max((part for part in PARTS if part in latencies), key=lambda part: latencies[part]["p99"], default="")
+
+
+@dataclass(slots=True)
+class StepWatch:
+    """Looks at the backlog of a step while it is measured, and tells when the step clearly fails."""
+
+    run: str
+    rate: float
+    _points: list[tuple[float, float]] = field(default_factory=list)  # (second of the run, outstanding), one a second
+
+    def why_end(self, moment: LoadMoment) -> str:
+        """Return why the rest of the step would tell nothing more, or nothing."""
+        phase = phase_number(moment.plan, int(moment.plan.begin_us / 1e6 + moment.elapsed_s))
+        if phase < 0 or not moment.plan.phases[phase].measured:
+            return ""
+        if self._points and moment.elapsed_s < self._points[-1][0] + 1:
+            return ""
+        outstanding = moment.readings.counts(self.run, LEDGER).get("outstanding", 0)
+        self._points.append((moment.elapsed_s, outstanding))
+        growth = growth_per_s(self._points)
+        long_enough = moment.elapsed_s - self._points[0][0] >= CLEAR_AFTER_S
+        if growth is None or not long_enough or outstanding < self.rate or growth < CLEAR_GROWTH_SHARE * self.rate:
+            return ""
+        return f"{outstanding:,} deliveries wait, and {growth:,.0f} more each second"
+
+
+def _resource(result: Mapping[str, Any]) -> str:
+    """Return what was exhausted: a limit set on purpose, or the processor of a part; nothing where that is unknown."""
+    if any(fault["kind"] == "limited-hub" for fault in result["faults_injected"]):
+        return "the hub's limit, set on purpose"
+    shares = {
+        name: process["cpu_seconds"] / result["wall_seconds"]
+        for name, process in result["processes"].items()
+        if result["wall_seconds"]
+    }
+    busiest = max(shares, key=lambda name: shares[name], default="")
+    return f"processor of {busiest}" if busiest and shares[busiest] > BUSY_SHARE else ""

@@ -29,7 +29,9 @@ READ_WITHIN_S = 30.0
 
 @app.command()
 def control(
-    run: Annotated[str, typer.Argument(help="The run's id, as `docaxis run` printed it; latest: the newest.")],
+    run: Annotated[
+        str, typer.Argument(help="The run's id, as `docaxis run` printed it; latest: the newest that goes on.")
+    ],
     verb: Annotated[Verb, typer.Argument(help="What to change.")],
     value: Annotated[
         str,
@@ -97,13 +99,16 @@ def check_speed(plan: Plan, value: str) -> None:
 
 
 def _plan_of(feed: ControlFeed, run: str) -> Plan:
-    known = list(feed.plans)
-    if run == "latest" and known:
-        return feed.plans[known[-1]]
-    if run not in feed.plans:
-        shown = ", ".join(known[-3:]) or "none"
-        raise UsageError(f"no run {run!r} is known on this cluster", next_step=f"the newest are: {shown}")
-    return feed.plans[run]
+    going_on = [known for known in feed.plans if known not in feed.over]
+    starting = [known for known in feed.offers if known not in feed.over and known not in feed.plans]
+    wanted = (starting or going_on or [run])[-1] if run == "latest" else run
+    if wanted in starting:
+        raise UsageError(f"{wanted} is starting, and has no plan yet", next_step="try again in a moment")
+    if wanted not in going_on:
+        state = "is over" if wanted in feed.over else "is not known on this cluster"
+        shown = ", ".join(going_on[-3:]) or "none"
+        raise UsageError(f"run {wanted!r} {state}", next_step=f"those that go on: {shown}")
+    return feed.plans[wanted]
 
 
 def _told(plan: Plan, verb: Verb, value: str) -> str:

@@ -182,6 +182,11 @@ def _resumed(settings: Settings, run_id: str, files: list[Path]) -> ReplayPlan:
     if files:
         raise UsageError("--resume knows its recordings", next_step="leave the recordings out")
     before = read_plan(settings.paths.runs / run_id / "replay.json")
+    if (settings.paths.runs / run_id / "result.json").exists():
+        raise UsageError(
+            f"{run_id} came to its end: its result is in {settings.paths.runs / run_id}",
+            next_step="replay the recording anew for another result",
+        )
     return msgspec.structs.replace(before, resumed=before.resumed + 1)
 
 

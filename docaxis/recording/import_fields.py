@@ -27,7 +27,7 @@ def quoted(text: str) -> str:
 def source_sql(imported: ImportMap, columns: list[str]) -> str:
     """Return the query that gives a block's columns as text; `columns` are those wanted, for NDJSON."""
     if imported.format == "ndjson":
-        parts = [f"json_extract_string(j, {quoted(_json_path(name))}) AS {_name(name)}" for name in columns]
+        parts = [f"{_json_text(quoted(_json_path(name)), imported.separator)} AS {_name(name)}" for name in columns]
         rows = f"SELECT *, {_JSON_SOURCE} AS j FROM block"
         return f"SELECT line, text, j IS NULL AS no_json, {', '.join(parts)} FROM ({rows})"
     if imported.format == "words":
@@ -38,6 +38,15 @@ def source_sql(imported: ImportMap, columns: list[str]) -> str:
             r"FROM (SELECT *, string_split_regex(text, '[ \t,;]+') AS w FROM block)"
         )
     return "SELECT * FROM block"
+
+
+def _json_text(path: str, separator: str) -> str:
+    """Return the text of a JSON value; a list's members are separated as a text's would be."""
+    members = f"from_json(json_extract(j, {path}), '[\"VARCHAR\"]')"
+    return (
+        f"CASE json_type(j, {path}) WHEN 'ARRAY' THEN array_to_string({members}, {quoted(separator)}) "
+        f"ELSE json_extract_string(j, {path}) END"
+    )
 
 
 def _json_path(name: str) -> str:
@@ -51,7 +60,9 @@ def parsed_sql(imported: ImportMap, *, allow_backwards: bool) -> str:
     assert recipients is not None
     given = f"nullif(trim({_text(recipients, imported.join)}), '')"
     split = f"list_transform(string_split({given}, {quoted(imported.separator)}), lambda x: trim(x))"
-    listed = f"[{given}]" if imported.row == "delivery" else f"list_filter({split}, lambda x: x <> '')"
+    # A document goes to each recipient once, however often its row names it.
+    once = f"list_filter({split}, lambda x, i: x <> '' AND list_position({split}, x) = i)"
+    listed = f"[{given}]" if imported.row == "delivery" else once
     sent = _text(fields.sent, imported.join)
     received = _text(fields.received, imported.join) if fields.received else "NULL"
     document = f"nullif(trim({_text(fields.document, imported.join)}), '')" if fields.document else "NULL"

@@ -221,9 +221,20 @@ def test_a_document_with_a_list_of_recipients_in_gzip(tmp_path: Path) -> None:
     import_text(tmp_path, gzip.compress(text.encode()), str(tmp_path / "m.toml"), name="in.tsv.gz")
     rows = rows_of(tmp_path)
     assert [(row["sender"], row["recipients"], row["type"]) for row in rows] == [
-        ("H26", ["G22", "G01"], 2), ("H26", ["G22"], 2), ("G22", ["H26"], 18),
+        ("H26", ["G22", "G01"], 2), ("G22", ["H26"], 18),
     ]  # fmt: skip
     assert rows[0]["time_us"] == 1_614_042_000_000_000
+
+
+def test_a_list_of_json_is_a_list_of_recipients_and_an_empty_one_has_none(tmp_path: Path) -> None:
+    (tmp_path / "m.toml").write_text(
+        'name="x"\nformat="ndjson"\nrow="document"\ntime="epoch_s"\n[fields]\nsender="s"\nrecipients="r.to"\nsent="t"\n'
+    )
+    listed = [["H53", "G22"], [], ["G01"], "G02;G03", ["H53", "H53"]]
+    lines = [orjson.dumps({"s": "H26", "r": {"to": to}, "t": 1_600_000_000 + n}) for n, to in enumerate(listed)]
+    import_text(tmp_path, b"\n".join(lines), str(tmp_path / "m.toml"), share_max=0.5)
+    assert [row["recipients"] for row in rows_of(tmp_path)] == [["H53", "G22"], ["G01"], ["G02", "G03"], ["H53"]]
+    assert rejected_of(tmp_path) == [(2, "no recipient")]
 
 
 def test_a_truncated_parquet_file_is_told(tmp_path: Path) -> None:

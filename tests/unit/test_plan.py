@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from docaxis.commands.control import _plan_of
 from docaxis.domain.control import Echo, Offer, Over, decode_control, encode_control, skew_of
+from docaxis.domain.errors import UsageError
 from docaxis.domain.plan import (
     NEVER_US,
     NO_PHASE,
@@ -167,3 +169,19 @@ def test_of_runs_without_a_plan_no_more_is_kept_than_of_others(monkeypatch: pyte
         feed._read(encode_control(Offer(f"r{number}", 1, 0, {}))[1])
         feed._read(encode_control(Over(f"r{number}"))[1])
     assert list(feed.offers) == list(feed.over) == ["r3", "r4"]
+
+
+def test_control_speaks_to_the_newest_run_that_goes_on() -> None:
+    feed = ControlFeed({}, Topics("t"))
+    for run in ("old", "going", "newest"):
+        feed._read(encode_control(Offer(run, 1, 0, {}))[1])
+        feed._read(encode_control(first_plan(run, BEGIN, [("load", "load", 1_000_000, True, False)]))[1])
+    feed._read(encode_control(Over("newest"))[1])
+    assert _plan_of(feed, "latest").run == "going"
+    with pytest.raises(UsageError, match="'newest' is over"):
+        _plan_of(feed, "newest")
+    with pytest.raises(UsageError, match="'none' is not known"):
+        _plan_of(feed, "none")
+    feed._read(encode_control(Offer("starting", 1, 0, {}))[1])
+    with pytest.raises(UsageError, match="starting is starting, and has no plan yet"):
+        _plan_of(feed, "latest")

@@ -12,15 +12,16 @@ and exit codes.
 import contextlib
 import difflib
 import importlib
-import os
 import signal
 import sys
 import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TextIO, cast
 
 from docaxis import __version__
+from docaxis.commands.output import Output
 from docaxis.domain.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, DocaxisError
 
 
@@ -65,6 +66,7 @@ COMMANDS: tuple[Command, ...] = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (`docaxis.domain.errors` lists them); the console script's entry."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    sys.stdout, given = cast(TextIO, Output(sys.stdout)), sys.stdout
     try:
         code = _dispatch(arguments)
         sys.stdout.flush()
@@ -74,14 +76,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("docaxis: interrupted", file=sys.stderr)
         code = EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output has left, as `docaxis ... | head` does: nothing is wrong and nobody listens.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
     except Exception:  # noqa: BLE001  # the last line of defence: a fault of ours is told apart from a verdict
         traceback.print_exc()
         print("docaxis: this is a fault in docaxis itself; please report it with the lines above", file=sys.stderr)
         code = EXIT_INTERNAL
+    finally:
+        sys.stdout = given
     return code
 
 

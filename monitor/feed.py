@@ -27,7 +27,7 @@ class Feed:
         #: Set once everything has been read that was there at the start.
         self.caught_up = asyncio.Event()
         #: Told of each reading as it is read.
-        self.on_reading: Callable[[Reading], None] = lambda reading: None
+        self.listeners: list[Callable[[Reading], None]] = []
 
     async def follow(self, stop: asyncio.Event) -> None:
         """Read from the beginning, then whatever comes, until told to stop; goes on after a failure of the broker."""
@@ -55,7 +55,8 @@ class Feed:
         try:
             reading = decode_reading(value or b"")
             self.readings.put(reading)
-            self.on_reading(reading)
+            for tell in self.listeners:
+                tell(reading)
             self.changed.set()
         except msgspec.MsgspecError as error:
             self.unreadable += 1

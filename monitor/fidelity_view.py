@@ -25,7 +25,7 @@ def fidelity_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
     if not changed["closed"]:
         rows += [
-            ("speed", f"{changed['speed']:,.6g}"),
+            ("speed", " → ".join(f"{speed:,.6g}" for speed in _speeds(changed))),
             ("send-time error p50, p99, max", f"{error} ms"),
             ("Kolmogorov-Smirnov distance", f"{result['ks_pooled']:.4f} ({result['gaps_compared']:,} ≥ 10 ms)"),
             ("documents in another second", f"{result['seconds_moved_share']:.3%}"),
@@ -38,6 +38,11 @@ def fidelity_rows(result: Mapping[str, Any]) -> list[tuple[str, str]]:
     if changed.get("controls"):
         rows.append(("changes while it ran", f"{changed['controls']:,}"))
     return rows
+
+
+def _speeds(changed: Mapping[str, Any]) -> list[float]:
+    """Return the speed at the beginning, and each that was asked for while it ran."""
+    return [changed["speed"], *(one["speed"] for one in changed.get("speeds", []))]
 
 
 def fidelity_table(result: Mapping[str, Any], language: Language) -> Table:

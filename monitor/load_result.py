@@ -9,6 +9,7 @@ import numpy as np
 import orjson
 
 from docaxis.domain.plan import Plan
+from docaxis.files import write_whole
 from docaxis.workload.faults import RECEIVER_FAULTS, SENDER_FAULTS, Fault
 from docaxis.workload.model import Workload
 from monitor.by_agency import short_latencies
@@ -192,6 +193,4 @@ def traffic_of(readings: Readings, run: str) -> dict[str, Any]:
 
 
 def _write(file: Path, content: Any) -> None:
-    unfinished = file.with_suffix(".part")
-    unfinished.write_bytes(orjson.dumps(content) + b"\n")
-    unfinished.replace(file)
+    write_whole(file, orjson.dumps(content) + b"\n")

@@ -153,6 +153,8 @@ def judge_onboarding(
     if against and limit:
         against = (*against, Reason("limit", limit))
     conditions = tuple(_conditions(slower, headroom, SLOWDOWN_SHARE * allowed_s))
+    if headroom is None and not against:
+        conditions = (Reason("headroom unknown"), *conditions)
     answer = Answer.NOT_READY if against else Answer.CONDITIONS if conditions else Answer.READY
     return OnboardingVerdict(answer, (*against, *conditions), slower)
 

@@ -44,6 +44,7 @@ def reason_text(reason: Reason) -> str:
         "limit": f"first to give way: {subject}",
         "no headroom": f"no headroom: the hub carries {value:.2f} times what is offered",
         "little headroom": f"little headroom: the hub carries {value:.2f} times what is offered; then: {subject}",
+        "headroom unknown": "headroom was not looked for: whether an ordinary peak still fits is not known",
         "headroom unproven": f"headroom unproven: the generator was the limit at {value:.2f} times what is offered",
         "slower": f"{subject} waits {value:.0%} longer (p99)"
         if value < 1

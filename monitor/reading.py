@@ -39,6 +39,9 @@ SECONDS_KEPT = 30
 IndexOf = Callable[[str], int]
 
 DAY_MS = 86_400_000
+
+#: The last day that is counted by itself, in the year 2134; what is dated later counts as of that day.
+DAY_MAX = 60_000
 VIETNAM_MS = 7 * 3_600_000  # UTC+7, no daylight saving
 
 
@@ -118,16 +121,12 @@ class Tally:
 
     def count_days(self, name: str, calendar_ms: Int64s, weights: Int64s | None = None) -> None:
         """Add one (or its weight) to the Vietnamese calendar day of each instant."""
-        numbers = (calendar_ms + VIETNAM_MS) // DAY_MS
+        numbers = np.minimum((calendar_ms + VIETNAM_MS) // DAY_MS, DAY_MAX)
         first = int(numbers.min())
-        if int(numbers.max()) - first > 20_000:  # nonsense dates: no array of their whole range
-            sums = zip(numbers.tolist(), [1] * len(numbers) if weights is None else weights.tolist(), strict=True)
-        else:
-            totals = np.bincount(numbers - first, weights).astype(np.int64)
-            used = np.flatnonzero(totals)
-            sums = zip((used + first).tolist(), totals[used].tolist(), strict=True)
+        totals = np.bincount(numbers - first, weights).astype(np.int64)
+        used = np.flatnonzero(totals)
         days = self.days.setdefault(name, {})
-        for day, count in sums:
+        for day, count in zip((used + first).tolist(), totals[used].tolist(), strict=True):
             days[day] = days.get(day, 0) + count
 
     def observe(self, stage: str, latencies_us: Int64s) -> None:

@@ -5,7 +5,6 @@ the page by the vendored Apache ECharts. A content security policy in the page f
 """
 
 import json
-import os
 from functools import partial
 from importlib import resources
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import jinja2
 
 from docaxis.domain.agency import Registry
+from docaxis.files import write_whole
 from monitor import report_view as view
 from monitor.fidelity_view import fidelity_rows
 from monitor.onboarding_words import reason_said
@@ -83,9 +83,7 @@ def _named(run: RunFolder) -> set[str]:
 def write_report(run: RunFolder, registry: Registry, language: Language, file: Path | None = None) -> Path:
     """Write the report, whole or not at all, and return its path; without `file` into the run's folder."""
     target = file or run.path / REPORT
-    unfinished = target.with_name(f".{target.name}.{os.getpid()}.part")
-    unfinished.write_text(report_html(run, registry, language), encoding="utf-8")
-    unfinished.replace(target)
+    write_whole(target, report_html(run, registry, language).encode())
     return target
 
 

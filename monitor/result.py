@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 
+from docaxis.files import write_whole
 from monitor.histogram import Histogram
 from monitor.verdict import Verdict
 
@@ -106,9 +107,7 @@ def write_result(folder: Path, result: Mapping[str, Any]) -> Path:
     """Write result.json into the run's folder, whole or not at all, and point `latest` beside it to the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "result.json"
-    unfinished = folder / "result.json.part"
-    unfinished.write_bytes(orjson.dumps(result, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n")
-    unfinished.replace(path)
+    write_whole(path, orjson.dumps(result, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n")
     _point_latest(folder)
     return path
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import orjson
 
 from docaxis.domain.errors import UsageError
+from docaxis.files import write_whole
 from monitor.histogram import BUCKETS, Histogram
 from monitor.result import SCHEMA_VERSION
 
@@ -180,16 +181,13 @@ def stored_of(histogram: Histogram) -> dict[str, Any]:
 def write_histograms(folder: Path, stages: Mapping[str, Histogram]) -> None:
     """Write histograms.json into the run's folder, whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
-    unfinished = folder / f"{HISTOGRAMS}.part"
-    unfinished.write_bytes(orjson.dumps({stage: stored_of(histogram) for stage, histogram in stages.items()}) + b"\n")
-    unfinished.replace(folder / HISTOGRAMS)
+    stored = {stage: stored_of(histogram) for stage, histogram in stages.items()}
+    write_whole(folder / HISTOGRAMS, orjson.dumps(stored) + b"\n")
 
 
 def write_traffic(folder: Path, traffic: Mapping[str, Any]) -> None:
     """Write traffic.json (agencies; sender, recipient, deliveries by their positions), whole or not at all."""
-    unfinished = folder / f"{TRAFFIC}.part"
-    unfinished.write_bytes(orjson.dumps(traffic) + b"\n")
-    unfinished.replace(folder / TRAFFIC)
+    write_whole(folder / TRAFFIC, orjson.dumps(traffic) + b"\n")
 
 
 def _read_traffic(file: Path) -> Traffic | None:

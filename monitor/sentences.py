@@ -32,6 +32,7 @@ _SENTENCES = (
     (r"dropped at most ([\d,]+)", r"bỏ qua không quá \1"),
     (r"misrouted at most ([\d,]+)", r"giao nhầm không quá \1"),
     (r"refused at most ([\d,]+)", r"từ chối không quá \1"),
+    (r"late at most ([\d,]+)", r"đến muộn không quá \1"),
     (r"at least (\S+) deliveries/s", r"ít nhất \1 lượt giao/giây"),
     (r"at least (\S+) documents/s", r"ít nhất \1 văn bản/giây"),
     # load tests: what was injected, and what does not agree with it
@@ -98,6 +99,10 @@ _SENTENCES = (
     (
         r"little headroom: the hub carries (\S+) times what is offered; then: (.+)",
         r"ít dự phòng: trục tải được \1 lần tải; sau đó: \2",
+    ),
+    (
+        r"headroom was not looked for: whether an ordinary peak still fits is not known",
+        r"không tìm mức dự phòng: chưa rõ có chịu được cao điểm thường ngày",
     ),
     (
         r"headroom unproven: the generator was the limit at (\S+) times what is offered",

@@ -6,13 +6,15 @@ numbers for each second.
 """
 
 from array import array
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from docaxis.domain.plan import NO_PHASE, Plan
+from docaxis.files import whole
 from monitor.histogram import Histogram
 from monitor.reading import Reading
 from monitor.seconds import SECOND_US, SecondReading
@@ -79,15 +81,49 @@ class Series:
             for second in range(min(self._parts), max(self._parts) + 1):
                 yield second, row_of(self._parts.get(second, {}).values())
 
+    def counts(self, before: int) -> "SeriesCounts":
+        """Return the counts of the seconds before one, without their latencies: cheap however long the run is."""
+        width = len(COLUMNS)
+        settled = np.array(self._rows, np.float64).reshape(-1, width)[:, : len(COUNTS)]
+        first = self._first if self._first is not None else 0
+        opened = range(min(self._parts), max(self._parts) + 1) if self._parts else range(0)
+        counted = [[_sum(self._parts.get(second, {}).values(), name) for name in COUNTS] for second in opened]
+        seconds = np.concatenate((np.arange(first, first + len(settled)), np.array(opened, np.int64)))
+        rows = np.concatenate((settled, np.array(counted, np.float64).reshape(-1, len(COUNTS))))
+        known = seconds < before
+        columns = {name: rows[known, index] for index, name in enumerate(COUNTS)}
+        return SeriesCounts(seconds[known].astype(np.int64), columns)
+
     def newest(self, seconds: int) -> list[tuple[int, Row]]:
         """Return the newest seconds, as far as they are open."""
         return [(second, row_of(self._parts[second].values())) for second in sorted(self._parts)[-seconds:]]
 
 
+@dataclass(frozen=True, slots=True)
+class SeriesCounts:
+    """Seconds, and how much of each of `COUNTS` fell into each of them."""
+
+    seconds: npt.NDArray[np.int64]
+    columns: Mapping[str, npt.NDArray[np.float64]]
+
+    def of_phases(self, plan: Plan, numbers: Collection[int]) -> npt.NDArray[np.bool_]:
+        """Return which of the seconds lie in the phases (their middles do)."""
+        return np.isin(plan.phase_of(self.seconds * SECOND_US + SECOND_US // 2), list(numbers))
+
+    def outstanding(self) -> npt.NDArray[np.float64]:
+        """Return what was sent and neither received nor refused, at the end of each second, since the first one."""
+        columns = self.columns
+        return np.cumsum(columns["sent_deliveries"] - columns["received"] - columns["refused"])
+
+
+def _sum(parts: Iterable[SecondReading], name: str) -> float:
+    return float(sum(part.counts.get(name, 0) for part in parts))
+
+
 def row_of(parts: Iterable[SecondReading]) -> dict[str, float]:
     """Return one second's figures: counts summed over all sources, percentiles of the merged latencies, else NaN."""
     readings = list(parts)
-    row: dict[str, float] = {name: float(sum(part.counts.get(name, 0) for part in readings)) for name in COUNTS}
+    row: dict[str, float] = {name: _sum(readings, name) for name in COUNTS}
     merged: dict[str, Histogram] = {}
     for part in readings:
         for stage, sparse in part.stages.items():
@@ -116,15 +152,15 @@ def backlog_slope(rows: Sequence[tuple[int, Row]], plan: Plan) -> float | None:
         for second, row in rows
         if (number := phase_number(plan, second)) != NO_PHASE and plan.phases[number].measured
     ]
-    return growth_per_s(measured)
+    seconds, outstanding = np.array(measured, np.float64).reshape(-1, 2).T
+    return slope_of(seconds, outstanding)
 
 
-def growth_per_s(points: Sequence[tuple[float, float]]) -> float | None:
-    """Return by how much a figure grew a second: the least-squares slope over (second, figure), None of less than 3."""
-    if len(points) < 3:
+def slope_of(seconds: npt.NDArray[np.float64], outstanding: npt.NDArray[np.float64]) -> float | None:
+    """Return the growth a second (least squares); None for fewer than three seconds."""
+    if len(seconds) < 3:
         return None
-    seconds, figures = np.array(points, np.float64).T
-    return float(np.polyfit(seconds - seconds[0], figures, 1)[0])
+    return float(np.polyfit(seconds - seconds[0], outstanding, 1)[0])
 
 
 def phase_number(plan: Plan, second: int) -> int:
@@ -149,9 +185,8 @@ def write_series(file: Path, rows: Sequence[tuple[int, Row]], plan: Plan) -> int
     for name, _, _ in LATENCIES:
         values: npt.NDArray[np.float64] = np.array([row[name] for _, row in kept], np.float64)
         columns[name] = pa.array(values, pa.float64(), mask=np.isnan(values))
-    unfinished = file.with_suffix(".part")
-    pq.write_table(pa.table(columns), unfinished)
-    unfinished.replace(file)
+    with whole(file) as unfinished:
+        pq.write_table(pa.table(columns), unfinished)
     return zero * SECOND_US
 
 

@@ -124,6 +124,11 @@ class ServiceObjectives(_Strict):
             raise ValueError(f"objectives of the same name: {', '.join(sorted(names))}")
         return self
 
+    def without_latencies(self) -> "ServiceObjectives":
+        """Return those that no stamp of an event decides, for events whose stamps are not of today."""
+        kept = [one for one in self.objective if one.indicator in (Indicator.AVAILABILITY, Indicator.FRESHNESS)]
+        return self.model_copy(update={"objective": tuple(kept)})
+
     @classmethod
     def load(cls, file: Path | None = None) -> Self:
         """Read a file; without one, the objectives that come with docaxis.

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from docaxis.domain.calendar import vietnam_calendar
 from docaxis.workload.model import Phase
+from producers.arrivals_weekly import multiplied, weekly_weights
 from producers.history import History
 from producers.history_days import day_weights
 
@@ -154,8 +155,11 @@ def _intensity(phase: Phase, fan_out_mean: float, bursts: np.random.SeedSequence
             return _spike(phase, rate, fan_out_mean)
         case "working-day":
             return _working_day(phase, rate)
+        case "weekly":
+            return _weekly(phase, rate, bursts)
         case "bursts":
-            return _bursts(phase, rate, bursts)
+            times, rates = _bursts(phase, bursts)
+            return Intensity.of_rates(times, rate * rates)
         case _:
             return Intensity.of_rates(np.array([0.0, end]), np.array([rate]))
 
@@ -197,11 +201,22 @@ BURST_FOR_US, CALM_FOR_US, BURST_FACTOR = 2_000_000, 8_000_000, 5.0
 CHANGES_MAX = 100_000
 
 
-def _bursts(phase: Phase, rate: float, seed: np.random.SeedSequence) -> Intensity:
-    """Return a Markov-modulated intensity: exponential times in two states, the mean rate being the phase's."""
+def _weekly(phase: Phase, rate: float, seed: np.random.SeedSequence) -> Intensity:
+    """Return the hours of the phase's days, and bursts upon them if the phase has any."""
+    weights = weekly_weights(phase)
+    edges = np.linspace(0, phase.duration, len(weights) + 1)
+    if phase.burst_factor is None:
+        return Intensity.of_rates(edges, rate * weights)
+    times, rates = _bursts(phase, seed)
+    edges, product = multiplied([edges, times], [weights, rates], phase.duration)
+    return Intensity.of_rates(edges, rate * product)
+
+
+def _bursts(phase: Phase, seed: np.random.SeedSequence) -> tuple[Floats, Floats]:
+    """Return a Markov-modulated rate of mean 1, as times and rates: exponential times in two states."""
     burst_us, calm_us = phase.burst_for or BURST_FOR_US, phase.calm_for or CALM_FOR_US
     factor = phase.burst_factor or BURST_FACTOR
-    calm = rate * (burst_us + calm_us) / (factor * burst_us + calm_us)
+    calm = (burst_us + calm_us) / (factor * burst_us + calm_us)
     rng = np.random.default_rng(seed)
     bursting = bool(rng.random() < burst_us / (burst_us + calm_us))
     times: list[float] = [0.0]
@@ -211,4 +226,4 @@ def _bursts(phase: Phase, rate: float, seed: np.random.SeedSequence) -> Intensit
         times.append(times[-1] + max(1.0, rng.exponential(burst_us if bursting else calm_us)))
         bursting = not bursting
     times[-1] = float(phase.duration)
-    return Intensity.of_rates(np.array(times), np.array(rates))
+    return np.array(times), np.array(rates)

@@ -7,7 +7,6 @@ run of their own kind (`docaxis.domain.run`), so nobody counts them as traffic.
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count, cycle
@@ -21,11 +20,11 @@ from docaxis.domain.clock import Clock
 from docaxis.domain.codec import decode_delivered, decode_receipt, decode_refusal, encode
 from docaxis.domain.document import OFFICIAL_LETTER, Business, Priority, Steering
 from docaxis.domain.event import Sent
+from docaxis.kafka.following import follow_on
 from docaxis.kafka.topics import Topics
+from docaxis.kafka.waiting import first_of, sleep_unless
 from producers.canary_watch import CanaryStage, CanaryWatch
 from producers.pacer import Pacer
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +67,7 @@ class Canary:
         await producer.start()
         try:
             # Nothing before somebody looks: a document that nobody saw would count as lost.
-            waits = [asyncio.ensure_future(wait) for wait in (self.ready.wait(), stop.wait())]
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            for wait in waits:
-                wait.cancel()
+            await first_of(self.ready.wait(), stop.wait())
             await self._keep_sending(producer, stop)
         finally:
             await producer.stop()
@@ -84,8 +80,7 @@ class Canary:
             intended_us = start_us + number * settings.interval_us
             pause_s = (intended_us - self._clock.wall_us()) / 1e6 - 0.1
             if pause_s > 0:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), pause_s)
+                await sleep_unless(stop, pause_s)
             if stop.is_set():
                 return
             await pacer.wait_until(intended_us)
@@ -125,12 +120,7 @@ class Canary:
 
     async def _watch_path(self, stop: asyncio.Event) -> None:
         """Look at what comes, beginning anew after every failure where it was."""
-        while not stop.is_set():
-            try:
-                await self._look(stop)
-            except KafkaError as error:
-                log.warning("the canary looks again after %s: %s", type(error).__name__, error)
-                await asyncio.sleep(0.5)
+        await follow_on(self._look, stop, "the canary's path")
 
     async def _look(self, stop: asyncio.Event) -> None:
         settings = self._settings

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 from aiokafka import AIOKafkaProducer
@@ -16,6 +17,10 @@ from aiokafka.errors import KafkaError
 from docaxis.domain.calendar import vietnam_calendar
 from docaxis.domain.clock import Clock
 from docaxis.domain.codec import encode
+from docaxis.domain.event import Status
+from docaxis.kafka.following import insist
+from docaxis.kafka.outage import client_cancellations_as_errors
+from docaxis.kafka.waiting import sleep_unless
 from docaxis.kafka.writer import BATCHES, BatchWriter
 from monitor.reading import TRAFFIC, Reading, encode_reading
 from producers.barrier import Barrier
@@ -51,7 +56,7 @@ class Fleet:
             self._barrier = Barrier(settings.client, settings.topics, settings.run, settings.name, clock, beyond=life)
             stats.sender.watch = GeneratorWatch(clock, self._barrier.plan, published=life)
         if settings.life_cycle:
-            stats.life_cycles = LifeCycles(settings.seed, vietnam_calendar())
+            stats.life_cycles = LifeCycles(settings.seed, vietnam_calendar(), partitions=settings.partitions)
         self._sender = LoadSender(settings, clock, stats, self._barrier)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -116,16 +121,21 @@ class Fleet:
 
     async def _state(self, lives: LifeCycles, producer: AIOKafkaProducer, stop: asyncio.Event) -> None:
         """State the business statuses that are due; when nothing more is sent the calendar runs to its end."""
-        writer = BatchWriter(producer)
         while not stop.is_set():
             calendar_ms = None if self.stats.sending_ended else self.stats.sender.calendar_ms
-            statuses = lives.due(calendar_ms, self._clock.wall_us())
-            for partition, key, status in statuses:
-                writer.put(self._settings.topics.status, partition, key, encode(status))
-            if statuses:
-                await writer.flush()
+            if statuses := lives.due(calendar_ms, self._clock.wall_us()):
+                # A failure repeats them all, and omits none.
+                await insist(partial(self._write, producer, statuses), stop, "statuses")
             else:
                 await asyncio.sleep(0.05)
+
+    async def _write(
+        self, producer: AIOKafkaProducer, statuses: Sequence[tuple[int, bytes, Status]], stop: asyncio.Event
+    ) -> None:
+        writer = BatchWriter(producer)
+        for partition, key, status in statuses:
+            writer.put(self._settings.topics.status, partition, key, encode(status))
+        await writer.flush()
 
     # --- reporting
 
@@ -142,11 +152,11 @@ class Fleet:
         while not stop.is_set():
             self._note_phase()
             try:
-                await self._publish(producer)
+                with client_cancellations_as_errors():
+                    await self._publish(producer)
             except (KafkaError, OSError) as error:  # the next one tells more, and the last one is not caught
                 log.warning("arrivals not published: %s: %s", type(error).__name__, error)
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), REPORT_INTERVAL_S)
+            await sleep_unless(stop, REPORT_INTERVAL_S)
 
     async def _publish(self, producer: AIOKafkaProducer) -> None:
         writer = BatchWriter(producer)

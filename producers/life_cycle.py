@@ -16,6 +16,7 @@ from typing import Any
 
 from docaxis.domain.calendar import OfficeCalendar
 from docaxis.domain.event import Delivered, Status
+from docaxis.kafka.partitioner import partition_of
 
 MINUTE_MS = 60_000
 _LATER = (("03", "registered"), ("04", "assigned"), ("05", "in_process"), ("06", "done"))
@@ -67,7 +68,8 @@ class LifeCycles:
     seed: int
     calendar: OfficeCalendar
     pending_max: int = 2_000_000
-    left_out: int = 0  # deliveries whose life was not followed, for there were too many
+    partitions: int = 1 << 31  # of the topic of statuses
+    left_out: int = 0  # deliveries whose life was not followed: there were too many, or it leaves the calendar
     stated: int = 0
     _pending: list[tuple[int, int, str, Delivered]] = field(default_factory=list)
     _sequence: int = 0
@@ -80,7 +82,12 @@ class LifeCycles:
         if len(self._pending) >= self.pending_max:
             self.left_out += 1
             return
-        for code, at_ms in plan_statuses(event, self.seed, self.calendar):
+        try:
+            planned = plan_statuses(event, self.seed, self.calendar)
+        except ValueError:  # beyond the years whose working days are known
+            self.left_out += 1
+            return
+        for code, at_ms in planned:
             self._sequence += 1
             heapq.heappush(self._pending, (at_ms, self._sequence, code, event))
 
@@ -102,6 +109,8 @@ class LifeCycles:
                 at_ms,
                 stated_us,
             )
-            statuses.append((event.sent_partition, event.document_id.encode(), status))
+            key = event.document_id.encode()
+            known = event.sent_partition < self.partitions
+            statuses.append((event.sent_partition if known else partition_of(key, self.partitions), key, status))
         self.stated += len(statuses)
         return statuses

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 from docaxis.domain.clock import Clock
+from docaxis.kafka.waiting import first_of
 from docaxis.recording.replay_plan import ReplayPlan
 from producers.barrier import Barrier
 from producers.drafting import Drafter, Drafts
@@ -45,9 +46,9 @@ class LoadSender:
         )
         sender = Sender(settings, self._clock, self._stats.sender)
         await sender.start()
-        await self._until_receiving(stop)
-        self._stats.phase = "sending"
         try:
+            await self._until_receiving(stop)
+            self._stats.phase = "sending"
             if isinstance(load, ClosedLoad):
                 await sender.send_closed(self._drafts(load.batches), self._window, stop)
             elif isinstance(load, ScheduledLoad):
@@ -84,11 +85,7 @@ class LoadSender:
     async def _until_receiving(self, stop: asyncio.Event) -> None:
         """Send nothing before this fleet's own receivers have their inboxes: waiting for them is not latency."""
         if self._settings.receive:
-            waits = (self._stats.receiver.assigned.wait(), stop.wait())
-            tasks = [asyncio.ensure_future(wait) for wait in waits]
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-            for task in tasks:
-                task.cancel()
+            await first_of(self._stats.receiver.assigned.wait(), stop.wait())
 
     async def _drafts(self, batches: Iterator[DraftBatch]) -> AsyncIterator[Drafts]:
         """Draft batch after batch; the loop goes on in between."""

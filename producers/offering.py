@@ -7,7 +7,7 @@ work, and not on when somebody changed the rate.
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -16,10 +16,11 @@ import numpy as np
 import numpy.typing as npt
 
 from docaxis.domain.agency import Registry
-from docaxis.domain.calendar import HOUR_MS, VIETNAM_OFFSET_MS, midnight_ms
+from docaxis.domain.calendar import DAY_MS, FIRST_YEAR, HOUR_MS, LAST_YEAR, VIETNAM_OFFSET_MS, midnight_ms
 from docaxis.domain.errors import UsageError
 from docaxis.workload.model import Traffic, Workload
 from producers.arrival_process import ArrivalProcess, Intensity, arrival_process, day_shape
+from producers.arrivals_weekly import phase_days
 from producers.newcomers import Admission, NewcomerModel, superposed
 from producers.recalls import RecallMixer
 from producers.traffic import DraftBatch, Ordinals, TrafficModel, document_tables
@@ -208,6 +209,9 @@ def phase_calendar(workload: Workload, started_ms: int) -> list[tuple[float, flo
             first, last = phase.hours or (0, 24)
             midnight = midnight_ms(day_shape(phase)[0])
             spans[number] = (midnight + first * HOUR_MS, midnight + last * HOUR_MS)
+        elif phase.arrivals == "weekly":
+            days = phase_days(phase)
+            spans[number] = (midnight_ms(days[0]), midnight_ms(days[0]) + len(days) * DAY_MS)
     start_ms: float = started_ms
     if documents.calendar_start is not None:
         start_ms = round(documents.calendar_start.replace(tzinfo=UTC).timestamp() * 1000) - VIETNAM_OFFSET_MS
@@ -223,8 +227,21 @@ def phase_calendar(workload: Workload, started_ms: int) -> list[tuple[float, flo
                 f"in {_year(now_ms)}: documents are numbered by year, and years do not go back",
                 next_step="give it a later day, or leave calendar_start out",
             )
+        _check_years(phase.name, begin_ms, end_ms, life_cycle=workload.receipts.life_cycle)
         now_ms = end_ms
     return [spans[number] for number in range(len(phases))]
+
+
+def _check_years(phase: str, begin_ms: float, end_ms: float, *, life_cycle: bool) -> None:
+    """Refuse a phase of years that document ids cannot name, or whose working days are not known and are needed."""
+    first, last = (FIRST_YEAR, LAST_YEAR) if life_cycle else (1000, 9999)
+    beginning_ms, ending_ms = midnight_ms(date(first, 1, 1)), midnight_ms(date(last, 12, 31))
+    if begin_ms < beginning_ms or end_ms > ending_ms:
+        why = "the working days that life_cycle needs are known" if life_cycle else "documents can be numbered"
+        raise UsageError(
+            f"phase {phase!r} leaves the years {first} to {last} of the business calendar, in which {why}",
+            next_step="give another documents.calendar_start, or a lower calendar_speed",
+        )
 
 
 def _year(instant_ms: float) -> int:

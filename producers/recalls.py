@@ -6,6 +6,7 @@ same recipients under the same document id, with serial 1; each document is foll
 
 from collections import deque
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,30 @@ class RecallMixer:
         """Number the new documents of a batch and put further packets where the draw says so."""
         wanted = self._rng.random(len(batch)) < self._recalls.share
         kinds = self._kinds(len(batch))
+        edges = self._edges(times_us)
+        if len(edges) == 2:
+            return self._mixed(batch, times_us, wanted, kinds, ordinals)
+        parts = [
+            self._mixed(batch.rows(a, b), times_us[a:b], wanted[a:b], kinds[a:b], ordinals) for a, b in pairwise(edges)
+        ]
+        return DraftBatch.joined(parts)
+
+    def _edges(self, times_us: Floats) -> list[int]:
+        """Return where to cut a batch so that what a document may follow up lies in the pieces before its own."""
+        after_us = self._recalls.after
+        if not len(times_us) or not after_us or times_us[-1] - times_us[0] < after_us:
+            return [0, len(times_us)]
+        steps = (times_us - times_us[0]) // after_us
+        return [0, *(np.flatnonzero(np.diff(steps)) + 1).tolist(), len(times_us)]
+
+    def _mixed(
+        self,
+        batch: DraftBatch,
+        times_us: Floats,
+        wanted: npt.NDArray[np.bool_],
+        kinds: npt.NDArray[np.uint8],
+        ordinals: Ordinals,
+    ) -> DraftBatch:
         places, found = self._find(np.flatnonzero(wanted), times_us)
         new = np.ones(len(batch), np.bool_)
         new[places] = False

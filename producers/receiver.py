@@ -22,6 +22,7 @@ from docaxis.kafka.bulk import BulkConsumer, FetchedRecord
 from docaxis.kafka.outage import client_cancellations_as_errors
 from docaxis.kafka.partitioner import partition_of
 from docaxis.kafka.topics import Topics
+from docaxis.kafka.waiting import sleep_unless
 from docaxis.kafka.writer import BATCHES, BatchWriter
 from producers.inbox import Fetched, Inboxes, Progress, Waiting, receipt_of
 from producers.receiver_faults import ReceiverFaults
@@ -89,12 +90,17 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
         self._producer = AIOKafkaProducer(**settings.client, **BATCHES, enable_idempotence=True)
         self._writer = BatchWriter(self._producer)
         self._gather = False
+        self._failure: KafkaError | OSError | None = None  # met while inboxes were handed over
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         """Finish what was answered, commit it, and forget the rest: the next owner fetches it again."""
         self._stats.assigned.clear()
-        await self._settle(0)
-        await self._commit()
+        try:
+            with client_cancellations_as_errors():
+                await self._settle(0)
+                await self._commit()
+        except (KafkaError, OSError) as error:  # the client would swallow it, and go on with receipts not written
+            self._failure = error
         self._inboxes.forget(revoked)
         self._progress.forget(revoked)
         for tp in revoked:
@@ -116,6 +122,8 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
             committed_ns = self._clock.monotonic_ns()
             while not stop.is_set():
                 await self._fetch()
+                if self._failure is not None:
+                    raise self._failure
                 self._receive(self._inboxes.due(self._clock.wall_us()))
                 await self._report()
                 await self._settle(self._settings.unanswered_max)
@@ -220,7 +228,8 @@ class _Session(ConsumerRebalanceListener):  # type: ignore[misc]
         """Wait until at most so many reports are unanswered; raise if one failed."""
         while self._answers:
             wait = None if len(self._answers) > pending_max else 0
-            done, self._answers = await asyncio.wait(self._answers, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(self._answers, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
+            self._answers -= done  # others may have come meanwhile
             for report in done:
                 report.result()
             if wait == 0:
@@ -252,4 +261,4 @@ async def run_receiver(
                 await _Session(settings, clock, stats, on_received).run(stop)
         except (KafkaError, OSError) as error:
             log.warning("receivers begin anew after %s: %s", type(error).__name__, error)
-            await asyncio.sleep(0.5)
+            await sleep_unless(stop, 0.5)

@@ -5,7 +5,7 @@ a phase takes effect at the moment the conductor set, which lies further ahead t
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -71,7 +71,7 @@ class ScheduledSender:
     window: Window
     closed_total: Callable[[], int] = lambda: 0
     pairs: Int64s = field(init=False)
-    _ahead: dict[int, list[_Part]] = field(default_factory=dict)
+    _ahead: dict[int, tuple[list[_Part], int]] = field(default_factory=dict)  # and how many points they are made of
     _postponed: list[Faulted] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -83,7 +83,7 @@ class ScheduledSender:
         if self.load.drafted_ahead:
             for number, window in enumerate(self.load.windows):
                 if window is None:
-                    self._ahead[number] = list(self._parts(number, self.load.durations_us[number]))
+                    self._ahead[number] = self._parts(number, self.load.durations_us[number])
 
     async def run(self, stop: asyncio.Event) -> None:
         """Send all phases as the plan says. A plan must be known."""
@@ -104,15 +104,18 @@ class ScheduledSender:
 
     # --- open phases
 
-    def _parts(self, number: int, end_us: int) -> Iterator[_Part]:
-        """Draft a phase's blocks, as far as they are due before `end_us` of the phase at the workload's own rate."""
+    def _parts(self, number: int, end_us: int) -> tuple[list[_Part], int]:
+        """Draft a phase's points, as far as they are due before `end_us` at the workload's own rate; count them."""
         load = self.load.phases[number]
+        parts, points = [], 0
         for block in load.blocks():
             times_us = load.times_us(block.points, ((0, 1.0),))
             count = int(np.searchsorted(times_us, end_us))
             if not count:
-                return
-            yield self._part(number, block.points[:count], times_us[:count], block.draft(0, count))
+                break
+            parts.append(self._part(number, block.points[:count], times_us[:count], block.draft(0, count)))
+            points += count
+        return parts, points
 
     def _part(self, number: int, points: Floats, times_us: Floats, batch: DraftBatch) -> _Part:
         """Draft what of a batch is this fleet's. Faults are drawn over all fleets' documents."""
@@ -127,13 +130,14 @@ class ScheduledSender:
         return _Part(points, following, self.drafter.draft(batch), marks)
 
     async def _send_open(self, number: int, stop: asyncio.Event) -> None:
-        if number in self._ahead:
-            for part in self._ahead.pop(number):
-                await self._send_part(number, part, stop)
-            return
+        ahead, drafted = self._ahead.pop(number, ([], 0))
+        for part in ahead:
+            await self._send_part(number, part, stop)
         load = self.load.phases[number]
+        # What was drafted ahead lasts for the phase at the workload's own rate: at a higher one more is due.
         for block in load.blocks():
-            first = 0
+            first = min(drafted, len(block.points))
+            drafted -= first
             while first < len(block.points):
                 due_us = self._due_us(number, block.points[first:])
                 end_us = self._planned().phases[number].end_us

@@ -92,14 +92,17 @@ class Sender:
         """Connect, and begin to hand batches to the producer as it has room for them."""
         await self._producer.start()
         self._pump = asyncio.ensure_future(self._send_batches())
+        self._pump.add_done_callback(lambda pump: self._answered.set())
 
     async def stop(self) -> None:
         """Send what was put, wait for the answers that are due, disconnect; what has no answer counts as unknown."""
         self._ending = True
         self._put.set()
-        if self._pump is not None:
-            await self._pump
-        await self._producer.stop()
+        try:
+            if self._pump is not None:
+                await self._pump
+        finally:
+            await self._producer.stop()
         for counts in self.stats.arrivals.partitions:
             counts.unknown += counts.in_flight
 
@@ -156,6 +159,8 @@ class Sender:
         began_us = self._clock.wall_us()
         while self.stats.arrivals.total("in_flight") >= self._settings.in_flight_max:
             self._answered.clear()
+            if self._pump is not None and self._pump.done():
+                self._pump.result()  # what ended it: nothing that is in flight will be answered
             await self._answered.wait()
         self._held_until_us = self._clock.wall_us()
         self.stats.held_us += self._held_until_us - began_us

@@ -7,20 +7,17 @@ closings that it counts again, and whoever judges goes by the ledger's readings.
 """
 
 import asyncio
-import logging
 from collections.abc import Mapping
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 
 from docaxis.domain.clock import Clock
+from docaxis.kafka.following import follow_on
 from docaxis.kafka.topics import Topics
 from docaxis.kafka.writer import BatchWriter
 from monitor.reading import CLOSING, Reading, encode_reading
 from streams.state import PartitionState
-
-log = logging.getLogger(__name__)
 
 INTERVAL_S = 0.1
 
@@ -43,25 +40,41 @@ def closing_readings(state: PartitionState, at_us: int) -> list[Reading]:
 
 
 async def tell_closings(
-    client: Mapping[str, Any], topics: Topics, states: Mapping[int, PartitionState], clock: Clock
+    client: Mapping[str, Any],
+    topics: Topics,
+    states: Mapping[int, PartitionState],
+    clock: Clock,
+    stop: asyncio.Event,
 ) -> None:
-    """Publish what changed since the last time, for ever; without a broker it is silent until one answers."""
-    producer = AIOKafkaProducer(**client)
-    told: dict[tuple[str, int], dict[str, int]] = {}
-    await producer.start()
-    try:
-        while True:
-            await asyncio.sleep(INTERVAL_S)
-            writer = BatchWriter(producer)
-            for state in list(states.values()):
-                for reading in closing_readings(state, clock.wall_us()):
-                    key = (reading.run, reading.partition)
-                    if told.get(key) != reading.counts:
-                        told[key] = reading.counts
-                        writer.put(topics.readings, reading.partition, *encode_reading(reading))
-            try:
-                await writer.flush()
-            except KafkaError as error:
-                log.debug("closings were not told: %s", error)
-    finally:
-        await producer.stop()
+    """Publish what changed since the last time, until told to stop; without a broker it is silent until one answers."""
+
+    async def tell(stop: asyncio.Event) -> None:
+        producer = AIOKafkaProducer(**client)
+        await producer.start()
+        try:
+            told: dict[tuple[str, int], dict[str, int]] = {}
+            while not stop.is_set():
+                await asyncio.sleep(INTERVAL_S)
+                told = await _tell_changes(producer, topics, states, clock.wall_us(), told)
+        finally:
+            await producer.stop()
+
+    await follow_on(tell, stop, "closings")
+
+
+async def _tell_changes(
+    producer: AIOKafkaProducer,
+    topics: Topics,
+    states: Mapping[int, PartitionState],
+    at_us: int,
+    told: Mapping[tuple[str, int], Mapping[str, int]],
+) -> dict[tuple[str, int], dict[str, int]]:
+    """Publish the closings that are not what was `told`; return what is told now. Raises KafkaError if it is not."""
+    writer, now = BatchWriter(producer), {}
+    for state in list(states.values()):
+        for reading in closing_readings(state, at_us):
+            now[reading.run, reading.partition] = dict(reading.counts)
+            if told.get((reading.run, reading.partition)) != reading.counts:
+                writer.put(topics.readings, reading.partition, *encode_reading(reading))
+    await writer.flush()
+    return now

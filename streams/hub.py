@@ -7,15 +7,14 @@ group's generation, so a hub that was paused past its session could otherwise st
 """
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.errors import KafkaError, KafkaTimeoutError
+from aiokafka.errors import KafkaError
 
 from docaxis.domain.clock import Clock
 from docaxis.domain.codec import decode_batch, decode_sent, encode, refusal_of_unreadable
@@ -25,6 +24,7 @@ from docaxis.kafka.bulk import BulkConsumer, FetchedRecord
 from docaxis.kafka.outage import client_cancellations_as_errors
 from docaxis.kafka.partitioner import partition_of
 from docaxis.kafka.topics import Topics
+from docaxis.kafka.waiting import Patience, has_waited, sleep_unless, within
 from docaxis.kafka.writer import BATCHES, BatchWriter
 from monitor.histogram import Histogram
 from streams.routing import Directory, Fault, delivered_head, route
@@ -66,9 +66,10 @@ class HubStats:
     passes: int = 0
     sessions: int = 0  # group memberships begun: more than one means that something failed in between
     rebalances: int = 0  # times that the group gave partitions to this hub
+    assigned_ns: int | None = None  # when this session last did, by the monotonic clock
     commit: Histogram = field(default_factory=Histogram)
     positions: dict[int, int] = field(default_factory=dict)  # next offset by owned partition
-    ends: dict[int, int] = field(default_factory=dict)  # high watermark by owned partition
+    ends: dict[int, int] = field(default_factory=dict)  # last stable offset by owned partition
 
 
 #: Time that a limited hub spent otherwise (a commit, an empty inbox) and may make up for. It is also what a hub offered
@@ -215,6 +216,7 @@ class _Session:
     def own(self, partitions: set[TopicPartition]) -> None:
         """Begin routing newly assigned partitions."""
         self._stats.rebalances += 1
+        self._stats.assigned_ns = self._clock.monotonic_ns()
         for tp in partitions:
             task = self._tasks[tp] = asyncio.ensure_future(self._route(tp))
             task.add_done_callback(self._on_done)
@@ -266,7 +268,7 @@ class _Session:
             }
         return AIOKafkaProducer(**settings.client, **transactional, **BATCHES)
 
-    async def _within_its_time(self, work: Awaitable[T], tp: TopicPartition) -> T:
+    async def _within_its_time(self, work: Coroutine[Any, Any, T], tp: TopicPartition) -> T:
         """Await work on a partition, for as long as its transaction may stay open and some more.
 
         Beyond that the broker has aborted it, and a client that went through an outage may wait for ever for an answer.
@@ -275,11 +277,7 @@ class _Session:
             KafkaTimeoutError: it took longer.
         """
         limit_s = self._settings.transaction_timeout_ms / 1000 * PATIENCE
-        try:
-            async with asyncio.timeout(limit_s):  # wait_for may swallow the order to stop
-                return await work
-        except TimeoutError:
-            raise KafkaTimeoutError(f"{tp.topic} partition {tp.partition}: no answer for {limit_s:.0f} s") from None
+        return await within(limit_s, work, f"{tp.topic} partition {tp.partition}")
 
     async def _pass(self, producer: AIOKafkaProducer, tp: TopicPartition, records: list[FetchedRecord]) -> float:
         """Route and commit; return how many seconds to gather documents before the next pass.
@@ -324,25 +322,18 @@ async def run_hub(
         InfrastructureError: nothing could be routed for `give_up_after_s` because of repeated failures.
     """
     router = Router(settings, directory, clock, stats)
-    good_ns = clock.monotonic_ns()
+    patience = Patience(settings.give_up_after_s)
     while not stop.is_set():
-        passes = stats.passes
+        passes, stats.assigned_ns = stats.passes, None
         try:
             with client_cancellations_as_errors():
                 await _Session(settings, router, clock, stats).run(stop)
         except (KafkaError, OSError) as error:
             log.warning("hub begins anew after %s: %s", type(error).__name__, error)
-            now_ns = clock.monotonic_ns()
-            if stats.passes > passes:
-                good_ns = now_ns
-            if now_ns - good_ns > settings.give_up_after_s * 1e9:
+            now_s = clock.monotonic_ns() / 1e9
+            if patience.ends(now_s, good=stats.passes > passes or has_waited(stats.assigned_ns, now_s)):
                 raise InfrastructureError(
                     f"the hub could not route anything for {settings.give_up_after_s:.0f} s: {error}",
                     next_step="look at the broker's log, then start the hub again; nothing is lost",
                 ) from error
-            await _sleep_unless(stop, 0.5)
-
-
-async def _sleep_unless(stop: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(stop.wait(), seconds)
+            await sleep_unless(stop, 0.5)

@@ -7,6 +7,7 @@ recipients. It reads a bounded number of records and seconds and says whether it
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -27,6 +28,9 @@ SLACK_US = 5_000_000
 
 #: Questions that may wait for their turn; one more is refused.
 WAITING_MAX = 8
+
+#: What decoding bytes that are no event may raise.
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 _DECODERS: dict[str, Callable[[bytes], Any]] = {
     "sent": decode_sent,
@@ -109,16 +113,19 @@ class Journeys:
             return min(opened)
         places = [place for one in known for place in one.places]
         for number, offset in places[:3]:  # retention may have taken the oldest
+            if number >= self._partitions:  # a receipt of somebody else's may name any place
+                continue
             record = await reader.record_at(TopicPartition(self._topics.delivered, number), offset)
             if record is not None:
-                return decode_delivered(record.value).sent_us
+                with contextlib.suppress(*UNREADABLE):
+                    return decode_delivered(record.value).sent_us
         return None
 
     def _events(self, records: Iterable[ConsumerRecord], run: str, document_id: str) -> "Iterable[Located]":
         for record in records:
             try:
                 event = _DECODERS[self._topics.short_name(record.topic)](record.value)
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            except UNREADABLE:
                 continue  # unreadable records are told of elsewhere
             if event.run == run and event.document_id == document_id:
                 yield event, record.partition, record.offset

@@ -85,6 +85,7 @@ class Ledger:
         self.overlay: dict[int, list[int]] = {}  # key -> places, of deliveries that are more than once closed
         self.unmatched: dict[int, list[tuple[int, bool, bool]]] = {}  # key -> (place, late, failed) of each receipt
         self.unmatched_refusals: dict[int, int] = {}  # delivery key, or packet key of a whole refusal -> code
+        self.empty: dict[int, int | None] = {}  # packets that were for nobody -> code of their refusal, if it was read
         self.names: dict[int, tuple[str, str, str]] = {}  # open foreign keys: packet, document, recipient
         self.frontier: dict[int, int] = {}  # (sender, year) -> highest sequence read: above it all is new
 
@@ -96,6 +97,8 @@ class Ledger:
         fan_out = np.array([len(event.recipients) for event in events], np.int64)
         recipients = self.codes.indices([code for event in events for code in event.recipients])
         self.counts.documents += len(events)
+        for row in np.flatnonzero(fan_out == 0).tolist():
+            self._note_empty(self._packet_key(events[row].packet_id, events[row].sender))
         all_new = self._advance_frontier(bases)
         if all_new and not (self.unmatched or self.unmatched_refusals) and recipients.max(initial=0) < CODES_MAX:
             keys = np.repeat(bases, fan_out) | recipients
@@ -104,6 +107,12 @@ class Ledger:
                 return
         for event, base in zip(events, bases.tolist(), strict=True):
             self._expect(event, base)
+
+    def _note_empty(self, packet_key: int) -> None:
+        if packet_key not in self.unmatched_refusals:
+            self.empty.setdefault(packet_key)
+            if len(self.empty) > self.bounds.unmatched_max:
+                del self.empty[next(iter(self.empty))]
 
     def _advance_frontier(self, bases: Int64s) -> bool:
         """Note how far each sender has come; return whether none of these packets can have been read before."""
@@ -133,7 +142,13 @@ class Ledger:
 
     def _expect(self, event: Sent, base: int) -> None:
         repeated = False
-        refused_whole = self.unmatched_refusals.pop(self._packet_key(event.packet_id, event.sender), None)
+        packet_key = self._packet_key(event.packet_id, event.sender)
+        refused_whole = self.unmatched_refusals.pop(packet_key, None)
+        if packet_key in self.empty:
+            code = self.empty.pop(packet_key)
+            refused_whole = refused_whole if code is None else code
+            if not event.recipients:
+                self.empty[packet_key] = None
         for recipient in dict.fromkeys(map(self.codes.name, event.recipients)):
             key = self._key(event.packet_id, event.sender, recipient, base)
             if self._places(key) is not None:
@@ -282,8 +297,12 @@ class Ledger:
         known = [key for key in keys if key in self.open] or [key for key in keys if self._places(key) is not None]
         for key in known:
             self._refuse(key, refusal.code)
-        if not known:
-            self._hold_refusal(self._packet_key(refusal.packet_id, refusal.sender), refusal.code)
+        packet_key = self._packet_key(refusal.packet_id, refusal.sender)
+        if not known and packet_key in self.empty:  # held apart: what waits here would slow down every packet
+            self.counts.refusals_repeated += self.empty[packet_key] is not None
+            self.empty[packet_key] = refusal.code
+        elif not known:
+            self._hold_refusal(packet_key, refusal.code)
 
     def _hold_refusal(self, key: int, code: int) -> None:
         self.counts.refusals_repeated += key in self.unmatched_refusals

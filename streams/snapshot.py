@@ -40,6 +40,7 @@ class _StoredLedger(msgspec.Struct, array_like=True):
     segments: list[tuple[int, int]]  # number and entries of each
     next_number: int
     forgotten: int
+    empty: dict[int, int | None] = {}
 
 
 class _StoredState(msgspec.Struct, array_like=True):
@@ -50,6 +51,7 @@ class _StoredState(msgspec.Struct, array_like=True):
     runs_forgotten: int
     tallies: list[Reading]
     ledgers: list[_StoredLedger]
+    runs_gone: list[str] = []
 
 
 class _Head(msgspec.Struct):
@@ -171,6 +173,7 @@ def _stored_state(state: PartitionState, readings: list[Reading]) -> _StoredStat
         runs_forgotten=state.runs_forgotten,
         tallies=readings,
         ledgers=[_stored_ledger(run, ledger) for run, ledger in state.ledgers.items()],
+        runs_gone=list(state.runs_gone),
     )
 
 
@@ -189,13 +192,14 @@ def _stored_ledger(run: str, ledger: Ledger) -> _StoredLedger:
         segments=[(segment.number, len(segment.keys)) for segment in ledger.closed.segments],
         next_number=ledger.closed.next_number,
         forgotten=ledger.closed.forgotten,
+        empty=ledger.empty,
     )
 
 
 def _restored_state(stored: _StoredState, partition: int, duties: Duties, bounds: StateBounds) -> PartitionState:
     state = PartitionState(partition, duties, bounds, Codes(stored.codes))
     state.positions = stored.positions
-    state.restore_runs(stored.runs, stored.runs_forgotten)
+    state.restore_runs(stored.runs, stored.runs_forgotten, stored.runs_gone)
     for reading in stored.tallies:
         state.tallies[reading.run, reading.topic] = Tally.from_reading(reading, state.codes.index)
     for one in stored.ledgers:
@@ -214,3 +218,4 @@ def _restore_ledger(ledger: Ledger, stored: _StoredLedger) -> None:
     ledger.frontier = stored.frontier
     ledger.closed.next_number = stored.next_number
     ledger.closed.forgotten = stored.forgotten
+    ledger.empty = stored.empty

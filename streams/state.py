@@ -42,6 +42,9 @@ KEYED_BY_DOCUMENT = ("sent", "status")
 #: Unreadable records belong to no run.
 NO_RUN = ""
 
+#: What counts events that came when their run had been forgotten.
+OF_FORGOTTEN_RUNS = "events_of_forgotten_runs"
+
 _DECODERS: dict[str, Callable[[bytes], Any]] = {
     "sent": decode_sent,
     "delivered": decode_delivered,
@@ -56,12 +59,13 @@ class StateBounds:
 
     ledger: LedgerBounds = field(default_factory=LedgerBounds)
     runs_max: int = 32  # the run that was quiet longest is forgotten first; its last readings stay in the topic
+    runs_gone_max: int = 1000  # names of forgotten runs that are kept: of such a run nothing more is counted
     dead_letters_max: int = 10_000  # waiting for the next snapshot; more are counted and not kept
 
 
 @dataclass(frozen=True, slots=True)
 class Duties:
-    """What a worker does with the events."""
+    """What a worker does with the events: all workers of a group the same, for they share positions and state."""
 
     partitions: int
     meter: bool = True
@@ -84,6 +88,8 @@ class PartitionState:
         self.dead_letters: list[Refusal] = []
         self._activity: dict[str, None] = {}  # runs, the one that was quiet longest first
         self.runs_forgotten = 0
+        #: Forgotten runs. What comes late would begin their totals anew, and overwrite the readings that are true.
+        self.runs_gone: dict[str, None] = {}
         # A run that comes back must not use the numbers of segments that are stored from its earlier life.
         self._next_segment = 0
         self.changed = False
@@ -111,6 +117,9 @@ class PartitionState:
         return len(records)
 
     def _fold_run(self, run: str, topic: str, events: list[Any]) -> None:
+        if run in self.runs_gone:
+            self.tally(NO_RUN, topic).counts[OF_FORGOTTEN_RUNS] += len(events)
+            return
         if run != NO_RUN:
             self._touch(run)
         if self.duties.meter:
@@ -166,10 +175,11 @@ class PartitionState:
         """Return the runs known here, the one that was quiet longest first."""
         return list(self._activity)
 
-    def restore_runs(self, runs: Sequence[str], forgotten: int) -> None:
-        """Take over a stored order of runs."""
+    def restore_runs(self, runs: Sequence[str], forgotten: int, gone: Sequence[str]) -> None:
+        """Take over a stored order of runs, and those that were forgotten."""
         self._activity = dict.fromkeys(runs)
         self.runs_forgotten = forgotten
+        self.runs_gone = dict.fromkeys(gone)
 
     def _touch(self, run: str) -> None:
         self._activity.pop(run, None)
@@ -185,6 +195,9 @@ class PartitionState:
         for key in [key for key in self.tallies if key[0] == run]:
             del self.tallies[key]
         self.runs_forgotten += 1
+        self.runs_gone[run] = None
+        if len(self.runs_gone) > self.bounds.runs_gone_max:
+            del self.runs_gone[next(iter(self.runs_gone))]
 
     def _note_unreadable(
         self, topic: str, records: Sequence[FetchedRecord], decoded: Decoded[Any], now_us: int

@@ -5,6 +5,7 @@ lost its partition can never overwrite the snapshot of its successor; a snapshot
 dead letters found since the last one become visible together or not at all.
 """
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from docaxis.domain.clock import Clock
 from docaxis.domain.codec import encode
 from docaxis.domain.errors import InfrastructureError
 from docaxis.kafka.topics import Topics
+from docaxis.kafka.waiting import within
 from docaxis.kafka.writer import BATCH_BYTES, BATCHES, BatchWriter
 from monitor.pairs import paired_names
 from monitor.reading import LEDGER, POSITIONS, Reading, encode_reading
@@ -25,6 +27,9 @@ from streams.state import Duties, PartitionState, StateBounds
 
 #: How long an unfinished snapshot of a dead worker may hold back its successor.
 TRANSACTION_TIMEOUT_MS = 10_000
+
+#: A client that went through an outage may never come to its end.
+CLOSES_WITHIN_S = 5.0
 
 #: The topics that a ledger is made of.
 LEDGER_TOPICS = ("sent", "status", "refused")
@@ -140,8 +145,9 @@ class StateStore:
         return positions
 
     async def close(self) -> None:
-        """Disconnect."""
-        await self._producer.stop()
+        """Disconnect. A client that cannot is left alone: the next owner fences it."""
+        with contextlib.suppress(KafkaError):
+            await within(CLOSES_WITHIN_S, self._producer.stop(), f"partition {self._partition}: disconnecting")
 
 
 def ledger_readings(state: PartitionState, positions: Mapping[str, int], at_us: int) -> list[Reading]:

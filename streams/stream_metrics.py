@@ -13,7 +13,7 @@ from monitor.histogram import Histogram
 from monitor.lag import Progress
 from monitor.metric import Family, Spec
 from streams.ledger_metrics import ledger_families
-from streams.state import PartitionState
+from streams.state import OF_FORGOTTEN_RUNS, PartitionState
 from streams.tally_totals import BREAKDOWN_SPECS, STAGE_SPECS, TallyTotals, Totals
 
 #: Counters without a label: (topic, name in the tally).
@@ -37,6 +37,11 @@ _BY_CODE: Mapping[tuple[str, str], tuple[Spec, tuple[str, ...]]] = {
 }
 _TOPICS = ("sent", "delivered", "status", "refused")
 _UNREADABLE = "unreadable_"
+_BY_TOPIC = (
+    (catalogue.STREAM_MISPLACED, "misplaced"),
+    (catalogue.STREAM_SKIPPED, "offsets_skipped"),
+    (catalogue.STREAM_FORGOTTEN, OF_FORGOTTEN_RUNS),
+)
 
 
 class WorkerFigures(Protocol):
@@ -132,7 +137,7 @@ class StreamMetrics:
             yield _labelled(spec, dict.fromkeys(codes, 0) | _by_code(totals, topic, beginning))
         negative = {stage: totals.counts.get(("negative", stage), 0) for stage in ("delivery", *STAGE_SPECS)}
         yield _labelled(catalogue.STREAM_NEGATIVE, negative)
-        for spec, name in ((catalogue.STREAM_MISPLACED, "misplaced"), (catalogue.STREAM_SKIPPED, "offsets_skipped")):
+        for spec, name in _BY_TOPIC:
             yield _labelled(spec, {topic: totals.counts.get((topic, name), 0) for topic in _TOPICS})
         unreadable = Family(catalogue.STREAM_UNREADABLE)
         for topic in _TOPICS:

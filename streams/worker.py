@@ -8,17 +8,18 @@ what the state already covers is skipped.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from aiokafka.errors import KafkaError, KafkaTimeoutError
+from aiokafka.errors import KafkaError
 
 from docaxis.domain.clock import Clock
 from docaxis.domain.errors import InfrastructureError
 from docaxis.kafka.control import ControlFeed
 from docaxis.kafka.outage import client_cancellations_as_errors
 from docaxis.kafka.topics import Topics
+from docaxis.kafka.waiting import Patience, first_of, has_waited, sleep_unless, within
 from monitor.histogram import Histogram
 from streams.batch import TP, BatchApp, BatchHooks, BatchSettings, Position, batch_topic, build_app, run_app
 from streams.closing import tell_closings
@@ -65,6 +66,7 @@ class WorkerStats:
     snapshot_bytes: int = 0
     sessions: int = 0
     rebalances: int = 0  # times that the group gave partitions to this worker
+    assigned_ns: int | None = None  # when this session last did, by the monotonic clock
 
 
 class StreamWorker:
@@ -97,14 +99,23 @@ class StreamWorker:
     async def assigned(self, tps: Iterable[TP]) -> None:
         """Open the state of every partition number that came to this worker."""
         self.stats.rebalances += 1
-        numbers = {tp.partition for tp in tps} - self.states.keys()
-        await asyncio.gather(*(self._open(number) for number in sorted(numbers)))
+        self.stats.assigned_ns = self._clock.monotonic_ns()
+        numbers = {tp.partition for tp in tps} - self._stores.keys()
+        opening = [asyncio.ensure_future(self._open(number)) for number in sorted(numbers)]
+        try:
+            await asyncio.gather(*opening)
+        finally:  # one that failed ends the session: what the others would open nobody would own
+            for task in opening:
+                task.cancel()
+            await asyncio.gather(*opening, return_exceptions=True)
 
     async def _open(self, number: int) -> None:
         settings = self._settings
         store = StateStore(settings.client, settings.topics, settings.group, number, self._clock, self.url)
         self._stores[number] = store
         state = await store.open(self._duties, settings.bounds)
+        if self._stores.get(number) is not store:
+            return  # let go of meanwhile
         self._stored[number] = dict(state.positions)
         self.on_opened(number, state)
         state.changed = bool(self.url)  # a snapshot soon, so that everybody learns who owns the partition now
@@ -116,7 +127,7 @@ class StreamWorker:
 
     async def revoked(self, tps: Iterable[TP]) -> None:
         """Let go of the partitions, after that commit."""
-        await self._close({tp.partition for tp in tps} & self.states.keys())
+        await self._close({tp.partition for tp in tps} & self._stores.keys())
 
     async def _close(self, numbers: Iterable[int]) -> None:
         for number in list(numbers):
@@ -166,7 +177,8 @@ class StreamWorker:
                     continue
                 started_ns = self._clock.monotonic_ns()
                 store = self._stores[number]
-                self._stored[number] = await _within_its_time(store.save(state), number)
+                what = f"partition {number}: its state was not stored"
+                self._stored[number] = await within(SAVED_WITHIN_S, store.save(state), what)
                 self.stats.snapshot_bytes += store.saved_bytes
                 self.stats.snapshots += 1
                 self.stats.snapshot.observe_one((self._clock.monotonic_ns() - started_ns) // 1000)
@@ -189,18 +201,20 @@ class StreamWorker:
         self.app = app
         self.stats.sessions += 1
         following = asyncio.ensure_future(self.control.follow(stop))
-        await _first(self.control.caught_up.wait(), stop.wait())  # phases must be known before events are counted
+        await first_of(self.control.caught_up.wait(), stop.wait())  # phases must be known before events are counted
         ended = asyncio.Event()
         running = asyncio.ensure_future(run_app(app, ended))
         storing = asyncio.ensure_future(self.keep_snapshots())
         telling = asyncio.ensure_future(
-            tell_closings(self._settings.client, self._settings.topics, self.states, self._clock)
+            tell_closings(self._settings.client, self._settings.topics, self.states, self._clock, stop)
         )
         stopping = asyncio.ensure_future(stop.wait())
         try:
-            await asyncio.wait({running, storing, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if storing.done():
-                storing.result()
+            helping = (storing, following, telling)
+            await asyncio.wait({running, stopping, *helping}, return_when=asyncio.FIRST_COMPLETED)
+            for one in helping:
+                if one.done():
+                    one.result()
         finally:
             async with self._saving:  # let a snapshot that has begun be finished: after half of one no other may follow
                 storing.cancel()
@@ -219,46 +233,24 @@ class StreamWorker:
         return self.app.positions() if self.app is not None else {}
 
 
-async def _first(*waits: Awaitable[Any]) -> None:
-    """Wait until one of these is done."""
-    tasks = [asyncio.ensure_future(wait) for wait in waits]
-    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in tasks:
-        task.cancel()
-
-
-async def _within_its_time(saving: Awaitable[dict[str, int]], number: int) -> dict[str, int]:
-    """Await a snapshot, for as long as its transaction may stay open and some more: then it has been aborted.
-
-    Raises:
-        KafkaTimeoutError: it took longer; a client that went through an outage may wait for ever for an answer.
-    """
-    try:
-        async with asyncio.timeout(SAVED_WITHIN_S):
-            return await saving
-    except TimeoutError:
-        raise KafkaTimeoutError(f"partition {number}: its state was not stored in {SAVED_WITHIN_S:.0f} s") from None
-
-
-async def run_worker(worker: StreamWorker, stop: asyncio.Event, give_up_after_s: float = 120.0) -> None:
+async def run_worker(worker: StreamWorker, clock: Clock, stop: asyncio.Event, give_up_after_s: float = 120.0) -> None:
     """Run a worker until `stop` is set, beginning anew after every failure: the stored state says where.
 
     Raises:
         InfrastructureError: nothing could be counted for `give_up_after_s` because of repeated failures.
     """
-    good_s, snapshots = asyncio.get_running_loop().time(), worker.stats.snapshots
+    patience, stats = Patience(give_up_after_s), worker.stats
     while not stop.is_set():
+        snapshots, stats.assigned_ns = stats.snapshots, None
         try:
             with client_cancellations_as_errors():
                 await worker.run(stop)
         except (KafkaError, OSError) as error:
             log.warning("stream worker begins anew after %s: %s", type(error).__name__, error)
-            now_s = asyncio.get_running_loop().time()
-            if worker.stats.snapshots > snapshots:
-                good_s, snapshots = now_s, worker.stats.snapshots
-            if now_s - good_s > give_up_after_s:
+            now_s = clock.monotonic_ns() / 1e9
+            if patience.ends(now_s, good=stats.snapshots > snapshots or has_waited(stats.assigned_ns, now_s)):
                 raise InfrastructureError(
                     f"the stream worker could not store anything for {give_up_after_s:.0f} s: {error}",
                     next_step="look at the broker's log, then start the worker again; nothing is counted twice",
                 ) from error
-            await asyncio.wait({asyncio.ensure_future(stop.wait())}, timeout=0.5)
+            await sleep_unless(stop, 0.5)

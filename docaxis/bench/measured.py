@@ -53,7 +53,7 @@ async def stream(
     worker_settings = WorkerSettings(
         client, topics, settings.topics.partitions, f"{out}-streams", meter=meter, ledger=ledger
     )
-    working = asyncio.ensure_future(run_worker(_TimedWorker(worker_settings, lap), stop))
+    working = asyncio.ensure_future(run_worker(_TimedWorker(worker_settings, lap), SystemClock(), stop))
     await _until_done(lap, working, stop)
     return lap.result()
 

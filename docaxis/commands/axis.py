@@ -14,9 +14,9 @@ import aiohttp
 import orjson
 
 from docaxis.commands.log_limit import bounded
-from docaxis.commands.options import make_folder
 from docaxis.domain.clock import SystemClock
 from docaxis.domain.errors import InfrastructureError
+from docaxis.files import make_folder
 from docaxis.settings import Settings
 
 #: A role is up when it has said where its endpoints are; imports alone take seconds on a busy machine.

@@ -119,7 +119,7 @@ class LoadConductor:
         stop = asyncio.Event()
         feed = self.feed
         series = Series(self.run)
-        feed.on_reading = series.put
+        feed.listeners.append(series.put)
         control = ControlFeed(client, topics)
         control.on_record = lambda record: self._hear(record, producer, topics)
         following = [asyncio.ensure_future(one.follow(stop)) for one in (feed, control)]
@@ -314,6 +314,9 @@ class LoadConductor:
             case "rate":
                 factor = factor_of(command.value)
                 return with_factor(plan, at_us, factor) if factor is not None else plan
+            case "speed":
+                speed = speed_of(command.value)
+                return with_factor(plan, at_us, speed / plan.speed) if speed and plan.speed else plan
             case "end-phase":
                 return phase_ended(plan, at_us)
             case "stop":
@@ -340,6 +343,13 @@ def factor_of(text: str) -> float | None:
         return None
     factor = float(match[1]) / (100 if match[2] == "%" else 1)
     return factor if factor == 0 or FACTOR_MIN <= factor <= FACTOR_MAX else None
+
+
+def speed_of(text: str) -> float | None:
+    """Return the speed of a replay that a user wrote, in recorded seconds a second; None for anything else."""
+    match = re.fullmatch(r"\d+(?:\.\d+)?", text.strip())
+    speed = float(match[0]) if match else 0.0
+    return speed if 0 < speed < 1e12 else None
 
 
 def unreadable_documents(readings: Readings) -> int:

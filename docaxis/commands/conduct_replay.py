@@ -47,7 +47,7 @@ class ReplayConductor(LoadConductor):
     def _first_plan(self, begin_us: int) -> Plan:
         closed = self.replay.closed
         plan = first_plan(self.run, begin_us, [(PHASE, "load", longest_us(self.replay, self.extent), True, closed)])
-        return msgspec.structs.replace(plan, number=self.replay.life + 1)
+        return msgspec.structs.replace(plan, number=self.replay.life + 1, speed=0.0 if closed else self.replay.speed)
 
     def _ended_early(self, readings: Readings) -> Plan | None:
         at_us = SystemClock().wall_us() + CHANGE_LEAD_US

@@ -1,4 +1,4 @@
-"""`docaxis control`: change a load test that goes on: another rate, a pause, the end of its phase."""
+"""`docaxis control`: change a load test or a replay that goes on: its rate or speed, a pause, the end of its phase."""
 
 import asyncio
 import time
@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from aiokafka import AIOKafkaProducer
 
-from docaxis.commands.conduct_load import factor_of
+from docaxis.commands.conduct_load import FACTOR_MAX, FACTOR_MIN, factor_of, speed_of
 from docaxis.commands.options import BootstrapServers, SettingsFile, TopicPrefix, new_app, settings_from
 from docaxis.domain.control import Command, Verb
 from docaxis.domain.errors import InfrastructureError, UsageError
@@ -31,16 +31,23 @@ READ_WITHIN_S = 30.0
 def control(
     run: Annotated[str, typer.Argument(help="The run's id, as `docaxis run` printed it; latest: the newest.")],
     verb: Annotated[Verb, typer.Argument(help="What to change.")],
-    value: Annotated[str, typer.Argument(help="For rate: a factor of the workload's rate, as 1.5x or 50%.")] = "",
+    value: Annotated[
+        str,
+        typer.Argument(
+            help="For rate: a factor of the workload's rate, as 1.5x or 50%; for speed: recorded seconds in one."
+        ),
+    ] = "",
     bootstrap_servers: BootstrapServers = None,
     prefix: TopicPrefix = None,
     settings_file: SettingsFile = None,
 ) -> None:
-    """Change a load test that goes on. A change takes effect a second later, for all fleets at the same moment."""
-    if (verb == "rate") != bool(value) or (verb == "rate" and factor_of(value) is None):
+    """Change a load test or a replay that goes on, a second later and for all fleets at the same moment."""
+    read = {"rate": factor_of, "speed": speed_of}.get(verb)
+    if bool(value) != (read is not None) or (read is not None and read(value) is None):
         raise UsageError(
             f"{verb} {value}".strip() + ": not understood",
-            next_step="`docaxis control RUN rate 1.5x`; pause, resume, end-phase and stop take no value",
+            next_step="`docaxis control RUN rate 1.5x`, or of a replay `docaxis control RUN speed 60`; "
+            "pause, resume, end-phase and stop take no value",
         )
     settings = settings_from(settings_file, {"kafka.bootstrap_servers": bootstrap_servers, "topics.prefix": prefix})
     kafka = reachable_kafka(settings)
@@ -56,6 +63,8 @@ async def _control(client: dict[str, Any], topics: Topics, run: str, verb: Verb,
     try:
         await feed.read_within(READ_WITHIN_S)
         plan = _plan_of(feed, run)
+        if verb == "speed":
+            check_speed(plan, value)
         number = time.time_ns() // 1000
         await say(producer, topics, Command(plan.run, number, verb, value))
         try:
@@ -73,6 +82,18 @@ async def _control(client: dict[str, Any], topics: Topics, run: str, verb: Verb,
         stop.set()
         await asyncio.gather(following, return_exceptions=True)
         await producer.stop()
+
+
+def check_speed(plan: Plan, value: str) -> None:
+    """Raise UsageError if a run has no speed, or not this one."""
+    if not plan.speed:
+        why = "sends as fast as the axis goes" if plan.phases[0].closed else "is a load test, and has a rate"
+        raise UsageError(f"{plan.run} {why}: it has no speed", next_step="`docaxis control RUN rate 2x` or pause")
+    low, high = plan.speed * FACTOR_MIN, plan.speed * FACTOR_MAX
+    if not low <= float(value) <= high:
+        raise UsageError(
+            f"speed {value}: {plan.run} began with {plan.speed:g}", next_step=f"give {low:g} to {high:g}, or pause"
+        )
 
 
 def _plan_of(feed: ControlFeed, run: str) -> Plan:

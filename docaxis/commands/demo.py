@@ -27,12 +27,12 @@ from docaxis.commands.options import (
     RegistryFile,
     SettingsFile,
     TopicPrefix,
-    make_folder,
     new_app,
     progress,
     settings_from,
 )
 from docaxis.domain.agency import Registry
+from docaxis.files import make_folder
 from docaxis.kafka.client import client_kwargs
 from docaxis.kafka.jars import KAFKA_VERSION
 from docaxis.kafka.topics import Topics, ensure_topics, plan_topics

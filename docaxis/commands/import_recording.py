@@ -31,6 +31,9 @@ def import_recording(
     ] = 0.01,
     rejects: Annotated[Path | None, typer.Option(help="File of rejected rows; default: beside the recording.")] = None,
     in_order: Annotated[bool, typer.Option("--in-order", help="Refuse a file whose times go backwards.")] = False,
+    allow_backwards: Annotated[
+        bool, typer.Option("--allow-backwards", help="Take rows that were received before they were sent, too.")
+    ] = False,
 ) -> None:
     """Import one file. Rows that do not parse go to the reject file, with line and reason."""
     if not 0 <= max_rejected <= 1:
@@ -45,6 +48,7 @@ def import_recording(
         rejects=reject_file,
         rejects_share_max=max_rejected,
         in_order=in_order,
+        allow_backwards=allow_backwards,
         tell=_Teller().tell,
     )
     assert done.manifest is not None
@@ -75,4 +79,5 @@ def _tell_faults(done: Imported, reject_file: Path) -> None:
         line, by_us = done.first_backwards
         print(f"  the first row out of order is line {line}, {by_us / 1e6:,.3f} s back; all are sorted by time now")
     if done.received_before_sent:
-        print(f"  {done.received_before_sent:,} rows were received before they were sent: two clocks disagree")
+        what = f"{done.received_before_sent:,} of {done.both_times:,} rows were received before they were sent"
+        print(f"  {what}: two clocks disagree")

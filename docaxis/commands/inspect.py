@@ -10,7 +10,8 @@ import orjson
 import typer
 
 from docaxis.commands.options import AsJson, new_app
-from docaxis.commands.recording_options import described
+from docaxis.commands.recording_options import AllowBackwards, described
+from docaxis.recording.clocks import check_clocks
 from docaxis.recording.engine import engine
 from docaxis.recording.profile import SIZE_CLASSES, ClockName, Profile, profile
 from docaxis.recording.reader import attach, open_recording
@@ -19,7 +20,7 @@ app = new_app(__doc__)
 
 Where = Annotated[str, typer.Option(help="Only rows for which this holds: a DuckDB expression over the columns.")]
 
-_WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
 #: Fan-outs shown one by one; what is above shares the last bar.
 _FAN_OUTS = 12
@@ -34,12 +35,15 @@ def inspect_recording(
     clock: Annotated[
         str, typer.Option(help="Clock of months, weekdays and hours: calendar (of business) or sent (the wall's).")
     ] = "calendar",
+    allow_backwards: AllowBackwards = False,
     as_json: AsJson = False,
 ) -> None:
     """Show volume by month, weekday and hour, fan-out, sizes, the busiest pairs, and latency as recorded."""
     if clock not in ("calendar", "sent"):
         raise typer.BadParameter("choose calendar or sent", param_hint="--clock")
     recording = open_recording(file)
+    if not allow_backwards:
+        check_clocks(recording)
     name: ClockName = "calendar" if clock == "calendar" else "sent"
     with engine() as connection:
         attach(connection, [recording])
@@ -69,7 +73,7 @@ def shown(found: Profile, clock: ClockName, *, colour: bool) -> str:
     more = sum(count for number, count in found.by_fan_out.items() if number >= _FAN_OUTS)
     plots = [
         _plot(f"Documents by month ({named})", found.by_month, colour),
-        _plot("By weekday", dict(zip(_WEEKDAYS, found.by_weekday, strict=True)), colour),
+        _plot("By weekday", dict(zip(WEEKDAYS, found.by_weekday, strict=True)), colour),
         _plot("By hour, Vietnam time", {f"{hour:02d}": count for hour, count in enumerate(found.by_hour)}, colour),
         _plot("By number of recipients", {**fan_outs, f"{_FAN_OUTS}+": more}, colour),
     ]

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from aiokafka.errors import KafkaError
 
-from docaxis.commands.options import make_folder, progress
+from docaxis.commands.options import progress
 from docaxis.domain.errors import DocaxisError, InfrastructureError
+from docaxis.files import make_folder
 from docaxis.kafka.broker import EmbeddedBroker, broker_status, remove_stopped
 from docaxis.kafka.topics import Topics, delete_topics
 from docaxis.settings import Settings
@@ -46,7 +47,7 @@ def kafka_for_run(
         remove_stopped(settings)
         status = broker_status(settings)
     share = FULL_BATCHES_SHARE if full_batches else 1.0
-    _check_room(settings.paths.home, share * (documents * DOCUMENT_BYTES + deliveries * DELIVERY_BYTES))
+    check_room(settings.paths.home, share * (documents * DOCUMENT_BYTES + deliveries * DELIVERY_BYTES))
     if status.running:
         until = f"; it ends with the command of pid {status.owner_pid}" if status.owner_pid is not None else ""
         tell(f"Using the broker that runs at {status.bootstrap_servers}{until}")
@@ -89,11 +90,12 @@ async def topics_of_its_own(settings: Settings, run: str) -> AsyncIterator[Setti
             await delete_topics(settings.kafka, Topics(prefix).all)
 
 
-def _check_room(home: Path, needed: float) -> None:
+def check_room(home: Path, needed: float) -> None:
+    """Raise InfrastructureError if so many bytes do not fit where an embedded broker keeps its data."""
     folder = next(parent for parent in (home, *home.parents) if parent.exists())
     free = shutil.disk_usage(folder).free
     if free < needed * 1.1:
         raise InfrastructureError(
             f"{free / 2**30:.1f} GiB are free at {folder}, and the run writes about {needed / 2**30:.1f} GiB",
-            next_step="make room, choose another folder (DOCAXIS_PATHS_HOME), or offer less (demo: --scale 0.1)",
+            next_step="make room, choose another folder (DOCAXIS_PATHS_HOME), or offer less (--scale 0.1, --limit)",
         )

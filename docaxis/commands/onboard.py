@@ -26,7 +26,6 @@ from docaxis.commands.options import (
     RegistryFile,
     SettingsFile,
     TopicPrefix,
-    make_folder,
     new_app,
     progress,
     settings_from,
@@ -34,6 +33,7 @@ from docaxis.commands.options import (
 from docaxis.commands.preview import preview
 from docaxis.domain.agency import Registry
 from docaxis.domain.errors import UsageError
+from docaxis.files import make_folder
 from docaxis.workload.model import Newcomer
 from monitor.onboarding import PAIRS_MIN, Answer, Headroom, judge_onboarding
 from monitor.onboarding_figures import Onboarding, compared, newcomer_of, run_of

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import typer
 
-from docaxis.domain.errors import InfrastructureError
 from docaxis.settings import Settings, load_settings
 from monitor.sentences import sentence
 from monitor.words import Language
@@ -37,17 +36,6 @@ def new_app(doc: str | None) -> typer.Typer:
 def settings_from(file: Path | None, overrides: dict[str, Any] | None = None) -> Settings:
     """Load the settings with the values of the command line by dotted key; None means that it was not given."""
     return load_settings(file, overrides)
-
-
-def make_folder(folder: Path, variable: str) -> None:
-    """Make a folder that the environment variable could name; raises InfrastructureError where that cannot be."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InfrastructureError(
-            f"The folder {folder} cannot be made: {error.strerror or error}",
-            next_step=f"make room or give rights there, or choose another: {variable}=/path",
-        ) from error
 
 
 def progress(text: str, language: Language = Language.EN) -> None:

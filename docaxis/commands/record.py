@@ -16,11 +16,12 @@ from docaxis.commands.recording_options import FromTime, ToTime, described, pars
 from docaxis.commands.role import GC_THRESHOLD
 from docaxis.domain.agency import Registry
 from docaxis.domain.errors import UsageError
+from docaxis.files import write_whole
 from docaxis.kafka.broker import reachable_kafka
 from docaxis.kafka.client import client_kwargs
 from docaxis.kafka.cluster import probe
 from docaxis.kafka.topics import EVENTS, Topics
-from docaxis.recording.manifest import REGISTRY, write_manifest, write_whole
+from docaxis.recording.manifest import REGISTRY, write_manifest
 from docaxis.recording.recorder import Recorder, RecorderStats, Selection
 from docaxis.recording.summary import summarise
 from docaxis.recording.writer import PART_ROWS, RecordingWriter

@@ -15,6 +15,11 @@ FromTime = Annotated[
 ]
 ToTime = Annotated[str | None, typer.Option("--to", help="The moment it ends before.")]
 
+AllowBackwards = Annotated[
+    bool,
+    typer.Option("--allow-backwards", help="Take the recording though its clocks went backwards somewhere."),
+]
+
 
 def described(folder: Path, manifest: Manifest) -> str:
     """Return in a few lines what a recording holds."""
@@ -32,6 +37,10 @@ def described(folder: Path, manifest: Manifest) -> str:
     if manifest.clock_backwards:
         lines.append(
             f"  {manifest.clock_backwards:,} rows stood after a later one: the clock went backwards, or no order"
+        )
+    if manifest.received_before_sent:
+        lines.append(
+            f"  {manifest.received_before_sent:,} deliveries were received before they were sent: clocks disagree"
         )
     if manifest.sensitive:
         lines.append("  marked sensitive: replay it with --pseudonymise")

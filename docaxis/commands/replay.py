@@ -17,15 +17,17 @@ from docaxis.commands.options import (
     RegistryFile,
     SettingsFile,
     TopicPrefix,
-    make_folder,
     new_app,
     settings_from,
 )
-from docaxis.commands.recording_options import FromTime, ToTime, parse_moment_us
+from docaxis.commands.page_options import PagePort, TokenFile, live_settings
+from docaxis.commands.recording_options import AllowBackwards, FromTime, ToTime, parse_moment_us
 from docaxis.commands.replay_end import Objectives
 from docaxis.commands.replay_run import replay as run
 from docaxis.domain.agency import Registry
 from docaxis.domain.errors import UsageError
+from docaxis.files import make_folder
+from docaxis.recording.clocks import check_clocks
 from docaxis.recording.engine import engine
 from docaxis.recording.pseudonym import Pseudonyms
 from docaxis.recording.reader import Recording, open_recording
@@ -39,6 +41,7 @@ from docaxis.recording.replay_plan import (
     write_plan,
 )
 from docaxis.settings import Settings
+from monitor.live.page import LiveSettings
 from monitor.words import Language
 
 app = new_app(__doc__)
@@ -73,6 +76,7 @@ def replay(
     allow_unknown: Annotated[
         bool, typer.Option("--allow-unknown", help="Send agencies that the registry lacks; the hub refuses them.")
     ] = False,
+    allow_backwards: AllowBackwards = False,
     send_error: Annotated[
         str | None, typer.Option(help="Objective: 99 % sent within this of their time, as 2ms.")
     ] = None,
@@ -88,15 +92,20 @@ def replay(
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same shifts of copies.")] = 1,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the broker running, with all topics.")] = False,
     lang: Annotated[Language, typer.Option(help="Language of the views.")] = Language.EN,
+    page_port: PagePort = 0,
+    token_file: TokenFile = None,
     settings_file: SettingsFile = None,
 ) -> None:
     """Send recorded documents again at their own times, through the hub, and say how faithful that was."""
     settings = settings_from(settings_file, {"kafka.bootstrap_servers": bootstrap_servers, "topics.prefix": prefix})
+    page = live_settings("127.0.0.1", page_port, None, token_file)
     as_recorded = _one_of("--as", as_kind, "traffic", "recorded") == "recorded"
     if resume is not None:
         plan = _resumed(settings, resume, file or [])
     else:
         recordings = _opened(file or [], pseudonymised=pseudonymise is not None or send_sensitive or dry_run)
+        for one in () if allow_backwards else recordings:
+            check_clocks(one)
         if pseudonymise is not None:
             Pseudonyms.load(pseudonymise)
         plan = ReplayPlan(
@@ -127,7 +136,7 @@ def replay(
         refused_allowed=allow_unknown,
         of_load=read_objectives(objectives) if objectives else (),
     )
-    raise typer.Exit(_begin(settings, plan, duration, wanted, lang, keep=keep, dry_run=dry_run))
+    raise typer.Exit(_begin(settings, plan, duration, wanted, page, lang, keep=keep, dry_run=dry_run))
 
 
 def _begin(
@@ -135,6 +144,7 @@ def _begin(
     plan: ReplayPlan,
     duration: str | None,
     wanted: Objectives,
+    page: LiveSettings,
     lang: Language,
     *,
     keep: bool,
@@ -156,7 +166,7 @@ def _begin(
         )
     make_folder(settings.paths.runs / plan.run, "DOCAXIS_PATHS_RUNS")
     write_plan(settings.paths.runs / plan.run / "replay.json", plan)
-    return run(settings, plan, extent, wanted, lang, keep=keep)
+    return run(settings, plan, extent, wanted, page, lang, keep=keep)
 
 
 def _opened(files: list[Path], *, pseudonymised: bool) -> list[Recording]:

@@ -79,7 +79,7 @@ async def conclude_replay(settings: Settings, replayed: Replayed, language: Lang
     )
     verdict = verdict_of(replayed, fidelity)
     worst = senders[fidelity.ks_worst_sender] if fidelity.ks_worst_sender >= 0 else ""
-    changed = changed_by(plan, schedule, conducted)
+    changed = changed_by(plan, schedule, conducted, replayed.lives)
     result, judgements = result_of_replay(settings, replayed, verdict)
     result["fidelity"] = fidelity_result(fidelity, changed, worst)
     path = write_result(folder, result)
@@ -165,7 +165,9 @@ def rates_of(verdict: Verdict, wall_seconds: float) -> dict[str, float]:
     }
 
 
-def changed_by(plan: ReplayPlan, schedule: ReplaySchedule, conducted: ConductedLoad) -> dict[str, Any]:
+def changed_by(
+    plan: ReplayPlan, schedule: ReplaySchedule, conducted: ConductedLoad, lives: list[Plan]
+) -> dict[str, Any]:
     """Return what was changed of the recorded times, on purpose."""
     return {
         "closed": plan.closed,
@@ -178,6 +180,7 @@ def changed_by(plan: ReplayPlan, schedule: ReplaySchedule, conducted: ConductedL
         "jitter_seconds": plan.jitter_us / 1e6,
         "resumed": plan.resumed,
         "controls": len(conducted.controls),
+        "speeds": [{"at_us": at_us, "speed": speed} for life in lives for at_us, speed in life.speeds],
     }
 
 

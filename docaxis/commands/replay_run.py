@@ -5,6 +5,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from docaxis.commands.axis import Axis
 from docaxis.commands.conduct import RoleCommand
 from docaxis.commands.conduct_load import LoadMoment
 from docaxis.commands.conduct_replay import PHASE, ReplayConductor, longest_us
+from docaxis.commands.kafka_for_run import DELIVERY_BYTES, DOCUMENT_BYTES, FULL_BATCHES_SHARE, check_room
 from docaxis.commands.objective_watch import ObjectiveWatch
 from docaxis.commands.options import progress
 from docaxis.commands.replay_end import Objectives, Replayed, conclude_replay
@@ -24,7 +26,7 @@ from docaxis.recording.replay_plan import Extent, ReplayPlan
 from docaxis.settings import Settings
 from docaxis.workload.file import workload_of
 from docaxis.workload.model import DURATION_MAX_US
-from monitor.live.page import LivePage
+from monitor.live.page import LivePage, LiveSettings
 from monitor.progress import Moment, progress_line
 from monitor.words import Language
 
@@ -36,15 +38,19 @@ QUIET = "30 s"
 
 
 @contextlib.contextmanager
-def kafka_for_replay(settings: Settings, language: Language, *, keep: bool) -> Iterator[Settings]:
+def kafka_for_replay(
+    settings: Settings, language: Language, *, keep: bool, needed_bytes: float = 0.0
+) -> Iterator[Settings]:
     """Give settings that reach a cluster. A broker started here leaves its data if the replay did not come to its end.
 
-    So a replay that was killed can be gone on with.
+    So a replay that was killed can be gone on with. Raises InfrastructureError if what a broker of this machine would
+    have to keep does not fit on its disk.
     """
     status = broker_status(settings)
     if settings.kafka.bootstrap_servers:
         yield settings
         return
+    check_room(settings.paths.home, needed_bytes)
     if status.running:
         yield settings.with_servers(status.bootstrap_servers)
         return
@@ -61,6 +67,16 @@ def kafka_for_replay(settings: Settings, language: Language, *, keep: bool) -> I
             progress(f"The broker goes on at {broker.bootstrap_servers}; `docaxis broker down` stops it", language)
         else:
             broker.stop(remove_data=fresh and ended)
+
+
+def bytes_needed(plan: ReplayPlan, extent: Extent) -> float:
+    """Return about how much a replay writes to Kafka. One that is gone on with has written most of it already."""
+    if plan.resumed:
+        return 0.0
+    if plan.as_recorded:
+        return float(extent.events * DOCUMENT_BYTES + extent.deliveries * (DELIVERY_BYTES - DOCUMENT_BYTES))
+    share = FULL_BATCHES_SHARE if plan.closed else 1.0
+    return share * (extent.documents * DOCUMENT_BYTES + extent.deliveries * DELIVERY_BYTES)
 
 
 def load_test_of(plan: ReplayPlan, extent: Extent, objectives: Objectives, started_us: int) -> LoadTest:
@@ -100,7 +116,12 @@ def roles_of(test: LoadTest, plan: ReplayPlan, folder: Path) -> tuple[list[RoleC
 
 
 async def run_replay(
-    settings: Settings, plan: ReplayPlan, extent: Extent, objectives: Objectives, language: Language
+    settings: Settings,
+    plan: ReplayPlan,
+    extent: Extent,
+    objectives: Objectives,
+    page_settings: LiveSettings,
+    language: Language,
 ) -> int:
     """Replay a plan to its end; show and write the result; return the exit code."""
     started_us = time.time_ns() // 1000
@@ -108,10 +129,12 @@ async def run_replay(
     await ensure_topics(settings.kafka, plan_topics(settings.topics))
     folder = settings.paths.runs / plan.run
     log_into(folder / "logs" / "conductor.log")
+    if plan.as_recorded and page_settings.objectives is not None:  # their stamps tell of the days of the recording
+        page_settings = replace(page_settings, objectives=page_settings.objectives.without_latencies())
     progress(f"Replaying {extent.documents:,} documents to {extent.deliveries:,} recipients ({plan.run}) ...", language)
     processors, fleet, apart = roles_of(test, plan, folder)
     watch = ObjectiveWatch(test.loaded.workload.objectives, plan.run, test.registry)
-    client, topics = client_kwargs(settings.kafka), Topics(settings.topics.prefix)
+    cluster = (client_kwargs(settings.kafka), Topics(settings.topics.prefix), settings.topics.partitions)
     async with Axis(settings, folder / "logs") as axis:
         conductor = ReplayConductor(
             settings,
@@ -127,7 +150,7 @@ async def run_replay(
             folder=folder,
             receivers=int(apart),
         )
-        async with LivePage(client, topics, settings.topics.partitions, conductor.feed, test.registry) as page:
+        async with LivePage(*cluster, conductor.feed, test.registry, page_settings) as page:
             progress(f"Live page: {page.url}/?lang={language}&run={plan.run}", language)
             tell = teller(plan.run, extent.documents + extent.deliveries, language)
             conducted = await conductor.conduct(processors, [fleet], tell)
@@ -156,9 +179,17 @@ def teller(run: str, planned_total: int, language: Language) -> Callable[[LoadMo
 
 
 def replay(
-    settings: Settings, plan: ReplayPlan, extent: Extent, objectives: Objectives, language: Language, *, keep: bool
+    settings: Settings,
+    plan: ReplayPlan,
+    extent: Extent,
+    objectives: Objectives,
+    page_settings: LiveSettings,
+    language: Language,
+    *,
+    keep: bool,
 ) -> int:
     """Run a replay on the cluster that the settings reach, or on a broker of its own."""
     load_test_of(plan, extent, objectives, time.time_ns() // 1000)  # refuses wrong objectives before all else
-    with kafka_for_replay(settings, language, keep=keep) as reachable:
-        return asyncio.run(run_replay(reachable, plan, extent, objectives, language))
+    needed = bytes_needed(plan, extent)
+    with kafka_for_replay(settings, language, keep=keep, needed_bytes=needed) as reachable:
+        return asyncio.run(run_replay(reachable, plan, extent, objectives, page_settings, language))

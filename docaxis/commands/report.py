@@ -35,10 +35,8 @@ def report(
     target = output or found.path / REPORT
     own = found.path / REGISTRY
     named = registry or (own if own.exists() else None)
-    try:
-        path = write_report(found, Registry.load(named), lang, target)
-    except OSError as error:
-        raise UsageError(
-            f"{target} cannot be written: {error.strerror}", next_step="name another file: --output"
-        ) from error
+    if not target.parent.is_dir() or target.is_dir():
+        why = "it is a folder" if target.is_dir() else f"there is no folder {target.parent}"
+        raise UsageError(f"{target} cannot be written: {why}", next_step="name another file: --output")
+    path = write_report(found, Registry.load(named), lang, target)
     print(os.path.relpath(path))

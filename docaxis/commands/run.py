@@ -42,6 +42,7 @@ from docaxis.commands.preview import preview
 from docaxis.domain.agency import Registry
 from docaxis.domain.control import Offer
 from docaxis.domain.errors import UsageError
+from docaxis.files import make_folder
 from docaxis.kafka.broker import EmbeddedBroker
 from docaxis.kafka.client import client_kwargs
 from docaxis.kafka.jars import KAFKA_VERSION
@@ -210,7 +211,7 @@ def run(
 
 def log_into(file: Path) -> None:
     """Let what the clients complain of go into a file: a broker that has just made its topics makes them complain."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(file.parent, "DOCAXIS_PATHS_RUNS")
     logging.basicConfig(
         filename=file, level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True
     )

@@ -1,5 +1,6 @@
 """`docaxis runs`: the runs that are here, the newest first."""
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,6 +19,9 @@ from monitor.run_folder import load_result, run_ids
 from monitor.words import Language, word
 
 app = new_app(__doc__)
+
+#: Columns of the table where it is no terminal's.
+WIDTH = 200
 
 _COLOURS = {"pass": "green", "fail": "red", "invalid": "yellow"}
 _WORDS = {"pass": "PASS", "fail": "FAIL", "invalid": "INVALID", "unreadable": "UNREADABLE"}
@@ -81,7 +85,8 @@ def _show(rows: list[dict[str, Any]], known: int, language: Language) -> None:
         table.add_row(
             *told, duration(row["wall_seconds"], language), *rates, duration(row["delivery_p99_seconds"], language)
         )
-    console = Console()
+    # An id that is cut is of no use: without a terminal there is no width to keep to.
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
     console.print(table)
     if known > len(rows):
         console.print(f"{len(rows)} / {known}; --last 0", highlight=False)

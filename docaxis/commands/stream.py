@@ -1,7 +1,7 @@
 """`docaxis stream`: a stream worker, meter and ledger, one of any number that share the partitions."""
 
+import asyncio
 import os
-from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -13,7 +13,7 @@ from docaxis.domain.calendar import date_of, vietnam_calendar
 from docaxis.domain.clock import Clock, SystemClock
 from docaxis.kafka.broker import reachable_kafka
 from docaxis.kafka.client import client_kwargs
-from docaxis.kafka.topics import Topics
+from docaxis.kafka.topics import Topics, plan_topics, require_topics
 from monitor.lag import LagMetrics
 from streams.answers import Answers
 from streams.journey import Journeys
@@ -35,19 +35,11 @@ SNAPSHOT_INTERVAL_MAX_S = 3_600
 CALENDAR_YEARS = 2
 
 
-class Processor(StrEnum):
-    """What a worker may be limited to."""
-
-    METER = "meter"
-    LEDGER = "ledger"
-
-
 @app.command()
 def stream(
     bootstrap_servers: BootstrapServers = None,
     prefix: TopicPrefix = None,
     registry: RegistryFile = None,
-    only: Annotated[Processor | None, typer.Option(help="Do only this; default: both.")] = None,
     late_after: Annotated[
         float, typer.Option(min=0, max=AFTER_MAX_S, help="Seconds from sent to received, then it is late.")
     ] = 60,
@@ -66,13 +58,13 @@ def stream(
     settings = settings_from(settings_file, {"kafka.bootstrap_servers": bootstrap_servers, "topics.prefix": prefix})
     clock, stats = SystemClock(), WorkerStats()
     kafka = reachable_kafka(settings)
+    if not owned:  # whoever starts roles has made the topics
+        asyncio.run(require_topics(kafka, plan_topics(settings.topics)))
     worker_settings = WorkerSettings(
         client_kwargs(kafka),
         Topics(settings.topics.prefix),
         settings.topics.partitions,
         Topics(settings.topics.prefix).streams_group,
-        meter=only is not Processor.LEDGER,
-        ledger=only is not Processor.METER,
         bounds=StateBounds(ledger=LedgerBounds(late_after_us=int(late_after * 1e6))),
         snapshot_interval_s=snapshot_interval,
     )
@@ -97,7 +89,7 @@ def stream(
     role = Role(
         "stream",
         kafka,
-        lambda stop: run_worker(worker, stop),
+        lambda stop: run_worker(worker, clock, stop),
         [metrics, lag],
         ready=lambda: bool(worker.states),
         runs=lambda: [run for state in worker.states.values() for run in state.runs()],

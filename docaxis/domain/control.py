@@ -17,7 +17,7 @@ import msgspec
 
 from docaxis.domain.plan import Plan
 
-Verb = Literal["rate", "pause", "resume", "end-phase", "stop"]
+Verb = Literal["rate", "speed", "pause", "resume", "end-phase", "stop"]
 
 
 class Offer(msgspec.Struct, frozen=True, tag_field="kind", tag="offer"):

@@ -74,7 +74,7 @@ class Delivered(
     accepted_us: Natural  # when the hub took it in
     sent_partition: Natural  # partition of the `Sent` record: receipts go there, beside the document they are about
     sha256: str = ""
-    recipient: Annotated[str, msgspec.Meta(max_length=35)]
+    recipient: Code
 
 
 class Receipt(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="receipt"):

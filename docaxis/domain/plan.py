@@ -40,11 +40,17 @@ class Plan(msgspec.Struct, frozen=True, tag_field="kind", tag="plan"):
     phases: list[PlannedPhase]
     pauses: list[tuple[int, int]] = []  # [from, until), in order; NEVER_US while it lasts
     factors: list[tuple[int, float]] = []  # from when on the rate is multiplied by what
+    speed: float = 0.0  # of a replay: recorded seconds in one second, at factor 1; 0 where there is no such thing
 
     @property
     def begin_us(self) -> int:
         """When the first phase begins."""
         return self.phases[0].begin_us
+
+    @property
+    def speeds(self) -> list[tuple[int, float]]:
+        """From when on a replay goes how fast, changes alone."""
+        return [(at_us, self.speed * factor) for at_us, factor in self.factors] if self.speed else []
 
     @property
     def end_us(self) -> int:

@@ -16,7 +16,7 @@ from docaxis.kafka.topics import Topics
 
 log = logging.getLogger(__name__)
 
-#: Runs whose plans are kept in memory; the ones heard of first are forgotten first.
+#: Runs of which is kept what was said; the ones heard of first are forgotten first.
 RUNS_MAX = 1000
 
 
@@ -26,6 +26,7 @@ class ControlFeed:
     def __init__(self, client: Mapping[str, Any], topics: Topics) -> None:
         self._client = client
         self._tp = TopicPartition(topics.control, 0)
+        self._runs: dict[str, None] = {}  # heard of, the first of them first
         self.plans: dict[str, Plan] = {}
         self.offers: dict[str, Offer] = {}
         self.ready: dict[str, dict[str, Ready]] = {}
@@ -83,8 +84,6 @@ class ControlFeed:
         if isinstance(record, Plan):
             if record.number >= getattr(self.plans.get(record.run), "number", 0):
                 self.plans[record.run] = record
-                if len(self.plans) > RUNS_MAX:
-                    self._forget(next(iter(self.plans)))
         elif isinstance(record, Offer):
             self.offers[record.run] = record
             self.over.pop(record.run, None)
@@ -96,11 +95,14 @@ class ControlFeed:
             self.commands[record.run] = record
         elif isinstance(record, Over):
             self.over[record.run] = record
+        self._runs[record.run] = None
+        if len(self._runs) > RUNS_MAX:
+            self._forget(next(iter(self._runs)))
         self.changed.set()
         self.on_record(record)
 
     def _forget(self, run: str) -> None:
-        for known in (self.plans, self.offers, self.ready, self.commands, self.over):
+        for known in (self._runs, self.plans, self.offers, self.ready, self.commands, self.over):
             known.pop(run, None)
         self.echoes = {key: echo for key, echo in self.echoes.items() if key[0] != run}
 

@@ -1,10 +1,13 @@
-"""Following a topic for as long as a process lives: what fails with the broker is begun anew, after a moment."""
+"""Doing something for as long as a process lives: what fails with the broker is begun anew, after a moment."""
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 
 from aiokafka.errors import KafkaError
+
+from docaxis.kafka.outage import client_cancellations_as_errors
+from docaxis.kafka.waiting import sleep_unless
 
 log = logging.getLogger(__name__)
 
@@ -15,8 +18,16 @@ PAUSE_S = 0.5
 async def follow_on(attempt: Callable[[asyncio.Event], Awaitable[None]], stop: asyncio.Event, what: str) -> None:
     """Attempt until told to stop; `what` is said of each failure."""
     while not stop.is_set():
+        await insist(attempt, stop, what)
+
+
+async def insist(attempt: Callable[[asyncio.Event], Awaitable[None]], stop: asyncio.Event, what: str) -> None:
+    """Attempt until it succeeds, or until told to stop; `what` is said of each failure."""
+    while not stop.is_set():
         try:
-            await attempt(stop)
+            with client_cancellations_as_errors():
+                await attempt(stop)
+            return
         except (KafkaError, OSError) as error:
-            log.warning("%s are read anew after %s", what, error)
-            await asyncio.sleep(PAUSE_S)
+            log.warning("%s: begun anew after %s: %s", what, type(error).__name__, error)
+            await sleep_unless(stop, PAUSE_S)

@@ -154,6 +154,18 @@ async def check_topics(kafka: KafkaSettings, plans: Iterable[TopicPlan]) -> None
         _refuse(missing + await _mismatches(admin, plans, found))
 
 
+async def require_topics(kafka: KafkaSettings, plans: Iterable[TopicPlan]) -> None:
+    """Raise ClusterError that lists the topics that are missing: without them a role would wait for ever."""
+    async with admin_client(kafka) as admin:
+        found = await _existing(admin)
+    missing = [plan.name for plan in plans if plan.name not in found]
+    if missing:
+        raise ClusterError(
+            f"These topics do not exist on {kafka.bootstrap_servers}: {', '.join(missing)}",
+            next_step="create them with `docaxis topics create`, or name others with --prefix",
+        )
+
+
 async def delete_topics(kafka: KafkaSettings, names: Iterable[str]) -> list[str]:
     """Delete those of the named topics that exist; return their names."""
     async with admin_client(kafka) as admin:

@@ -38,6 +38,14 @@ def engine(memory_mb: int = MEMORY_MB, threads: int = THREADS) -> Iterator[duckd
                 next_step=f"is there room in {tempfile.gettempdir()}, and are the parts readable? "
                 "TMPDIR names another folder for what does not fit in memory",
             ) from error
+        except duckdb.Error as error:
+            if isinstance(error, duckdb.BinderException | duckdb.CatalogException | duckdb.ParserException):
+                raise  # ours: users' expressions were looked at before
+            raise UsageError(
+                f"a query on the recording failed: {_first_line(error)}",
+                next_step="does --where turn one type into another? Then write try_cast; otherwise a part is damaged: "
+                "restore it, or record again",
+            ) from error
         finally:
             connection.close()
 

@@ -12,6 +12,9 @@ DOCUMENT_ID_MAX = 116
 #: Longest name of an agency, and most recipients of a row.
 NAME_MAX, RECIPIENTS_MAX = 200, 10_000
 
+#: What is said of a row whose two times cannot both be true.
+_BACKWARDS = "format('received at {}, before it was sent at {}', received_text, trim(sent_text))"
+
 #: What a JSON row is looked at as.
 _JSON_SOURCE = "CASE WHEN json_valid(text) THEN text END"
 
@@ -41,7 +44,7 @@ def _json_path(name: str) -> str:
     return "$" + "".join(f'."{part}"' for part in name.split("."))
 
 
-def parsed_sql(imported: ImportMap) -> str:
+def parsed_sql(imported: ImportMap, *, allow_backwards: bool) -> str:
     """Return the query over `source` that gives each row's fields, and its `fault` or null."""
     fields = imported.fields
     recipients = fields.recipient if imported.row == "delivery" else fields.recipients
@@ -66,7 +69,8 @@ def parsed_sql(imported: ImportMap) -> str:
         f"{_raw(imported)} AS raw",
         f"{_shape_fault(imported)} AS shape_fault",
     ]
-    return f"SELECT *, {_fault()} AS fault FROM (SELECT {', '.join(columns)} FROM source {_where(imported)})"
+    fault = _fault(allow_backwards=allow_backwards)
+    return f"SELECT *, {fault} AS fault FROM (SELECT {', '.join(columns)} FROM source {_where(imported)})"
 
 
 def _where(imported: ImportMap) -> str:
@@ -148,13 +152,14 @@ def _shape_fault(imported: ImportMap) -> str:
     return "NULL"
 
 
-def _fault() -> str:
+def _fault(*, allow_backwards: bool) -> str:
     """Return the expression that says what is wrong with a parsed row, or null."""
     bounds = "".join(
         f" WHEN {field} IS NULL OR {field} < {low} OR {field} > {high} "
         f"THEN format('{field} is {{}}, expected {low} to {high}', {field}_text)"
         for field, (low, high) in _BOUNDS.items()
     )
+    backwards = f"WHEN received_us < sent_us THEN {_BACKWARDS}" if not allow_backwards else ""
     return f"""CASE
         WHEN shape_fault IS NOT NULL THEN shape_fault
         WHEN sender IS NULL THEN 'no sender'
@@ -169,4 +174,5 @@ def _fault() -> str:
         WHEN received_us < 0 OR received_us >= {2**53} THEN format('received at {{}}: out of range', received_text)
         WHEN len(document) > {DOCUMENT_ID_MAX} THEN 'the document id is too long'
         WHEN state NOT IN ('DONE', 'FAIL') THEN format('state is {{}}, expected DONE or FAIL', state)
-        {bounds} END"""
+        {bounds}
+        {backwards} END"""

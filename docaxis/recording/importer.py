@@ -17,13 +17,14 @@ import pyarrow as pa
 
 from docaxis.domain.agency import Registry
 from docaxis.domain.errors import UsageError
+from docaxis.files import telling, write_whole
 from docaxis.recording.engine import engine, wrong_expression
 from docaxis.recording.import_agencies import code_names, registry_csv
 from docaxis.recording.import_fields import parsed_sql, quoted, source_sql
 from docaxis.recording.import_map import ImportMap
 from docaxis.recording.import_packets import GATHER, ROWS
 from docaxis.recording.import_rows import Rejected, read_blocks
-from docaxis.recording.manifest import REGISTRY, Manifest, telling, write_manifest, write_whole
+from docaxis.recording.manifest import REGISTRY, Manifest, write_manifest
 from docaxis.recording.schema import ATTRIBUTES, SCHEMA
 from docaxis.recording.summary import summarise
 from docaxis.recording.writer import PART_ROWS, RecordingWriter
@@ -47,7 +48,8 @@ class Imported:
     rejected: int = 0
     left_out: int = 0  # by the map's `where`
     first_backwards: tuple[int, int] | None = None  # line, and by how many microseconds
-    received_before_sent: int = 0
+    both_times: int = 0  # rows that say when they were sent and when received
+    received_before_sent: int = 0  # of them: rejected, unless they are to be taken as they are
     first_reason: Rejected | None = None
     manifest: Manifest | None = None
 
@@ -74,6 +76,7 @@ def import_file(
     rejects: Path,
     rejects_share_max: float,
     in_order: bool = False,
+    allow_backwards: bool = False,
     tell: Callable[[Imported], None] = lambda _: None,
 ) -> Imported:
     """Import one file. Raises UsageError, and leaves nothing at `out`, if too much of it is at fault."""
@@ -84,10 +87,10 @@ def import_file(
     done, put = Imported(), _Rejects(rejects)
     try:
         with engine() as connection:
-            _stage(connection, path, imported, done, put, rejects_share_max, tell)
+            _stage(connection, path, imported, done, put, rejects_share_max, tell, allow_backwards=allow_backwards)
             codes = _codes(connection, imported, known, done, put)
-            _check_share(done, path, put, rejects_share_max)
-            backwards = _check_clocks(connection, path, done, imported, in_order=in_order)
+            _check_share(done, path, put, rejects_share_max, imported)
+            backwards = _check_order(connection, path, done, in_order=in_order)
             connection.execute(GATHER)
             source = {"file": path.name, "map": imported.name, "zone": imported.zone}
             writer = RecordingWriter(unfinished, source)
@@ -122,13 +125,15 @@ def _stage(
     put: _Rejects,
     share_max: float,
     tell: Callable[[Imported], None],
+    *,
+    allow_backwards: bool,
 ) -> None:
     """Parse the file into the table `staged`."""
     connection.execute(f"SET TimeZone = {quoted(imported.zone)}")
     columns = imported.wanted_columns()
     if imported.where and imported.format == "ndjson":
         columns = sorted({*columns, *_words(imported.where)})
-    query, made = parsed_sql(imported), False
+    query, made = parsed_sql(imported, allow_backwards=allow_backwards), False
     for block in read_blocks(path, imported):
         _take_rejected(done, put, block.rejected)
         done.rows += len(block.rejected)
@@ -141,19 +146,24 @@ def _stage(
                 if imported.where:
                     raise wrong_expression("where", imported.where, error) from error
                 raise
-            (kept,) = connection.execute("SELECT count(*) FROM parsed").fetchall()
+            (kept, both, backwards) = connection.execute(
+                "SELECT count(*), count(*) FILTER (received_us IS NOT NULL AND sent_us IS NOT NULL), "
+                "count(*) FILTER (received_us < sent_us) FROM parsed"
+            ).fetchall()[0]
             done.rows += block.table.num_rows
-            done.left_out += block.table.num_rows - kept[0]
+            done.left_out += block.table.num_rows - kept
+            done.both_times += both
+            done.received_before_sent += backwards
             faulty = connection.execute("SELECT line, fault, raw FROM parsed WHERE fault IS NOT NULL ORDER BY line")
             _take_rejected(done, put, [Rejected(*row) for row in faulty.fetchall()])
             target = "INSERT INTO staged" if made else "CREATE TEMP TABLE staged AS"
             connection.execute(f"{target} SELECT {', '.join(_KEPT)} FROM parsed WHERE fault IS NULL")
             made = True
         if done.rows >= SHARE_MEANS_AFTER:
-            _check_share(done, path, put, share_max)
+            _check_share(done, path, put, share_max, imported)
         tell(done)
     if not made or (done.rows and done.rejected + done.left_out == done.rows):
-        _check_share(done, path, put, share_max)
+        _check_share(done, path, put, share_max, imported)
         raise UsageError(f"{path} holds no row to import", next_step="give a file with rows that the map fits")
 
 
@@ -171,10 +181,16 @@ def _take_rejected(done: Imported, put: _Rejects, rejected: list[Rejected]) -> N
             done.first_reason = one
 
 
-def _check_share(done: Imported, path: Path, put: _Rejects, share_max: float) -> None:
+def _check_share(done: Imported, path: Path, put: _Rejects, share_max: float, imported: ImportMap) -> None:
     if done.rejected > share_max * done.rows:
         first = done.first_reason
         place = f"; the first at line {first.line}: {first.reason}" if first else ""
+        if done.received_before_sent > done.both_times / 2:
+            raise UsageError(
+                f"{path}: {done.received_before_sent:,} of {done.both_times:,} rows were received before they were "
+                f"sent{place}",
+                next_step=f"is the zone of one of the two times wrong? The map says {imported.zone}",
+            )
         raise UsageError(
             f"{path}: {done.rejected:,} of {done.rows:,} rows were rejected, more than {share_max:.1%}{place}",
             next_step=f"read {put.path}, put the map right, or allow more with --max-rejected",
@@ -205,20 +221,8 @@ def _codes(
     return codes
 
 
-def _check_clocks(
-    connection: duckdb.DuckDBPyConnection, path: Path, done: Imported, imported: ImportMap, *, in_order: bool
-) -> int:
-    """Return how many rows stand after a later one. Raises UsageError where the times cannot be what they say."""
-    both, before, line = connection.execute(
-        "SELECT count(received_us), count(*) FILTER (received_us < sent_us), min(line) FILTER (received_us < sent_us) "
-        "FROM staged"
-    ).fetchall()[0]
-    if before > both / 2:
-        raise UsageError(
-            f"{path}: {before:,} of {both:,} rows were received before they were sent, the first at line {line}",
-            next_step=f"is the zone of one of the two times wrong? The map says {imported.zone}",
-        )
-    done.received_before_sent = before
+def _check_order(connection: duckdb.DuckDBPyConnection, path: Path, done: Imported, *, in_order: bool) -> int:
+    """Return how many rows stand after one that was sent later. Raises UsageError where order was asked for."""
     backwards, first, by_us = connection.execute(
         "SELECT count(*), min(line), arg_min(latest - sent_us, line) FROM (SELECT line, sent_us, max(sent_us) OVER "
         "(ORDER BY line ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS latest FROM staged) WHERE sent_us < latest"

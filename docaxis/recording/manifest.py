@@ -1,14 +1,12 @@
 """The manifest of a recording: what it holds, written last, so that a folder with one is whole."""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from docaxis.domain.errors import InfrastructureError, UsageError
+from docaxis.domain.errors import UsageError
+from docaxis.files import write_whole
 from docaxis.recording.schema import SCHEMA_VERSION
 
 MANIFEST, REGISTRY, BEGUN = "manifest.json", "registry.csv", "recording.json"
@@ -52,43 +50,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     parts: list[Part]
     sensitive: bool = False  # real traffic of real people: not to be sent anywhere as it is
     clock_backwards: int = 0  # rows of an imported file that stand after a later one
+    received_before_sent: int = 0  # deliveries of which the clocks say so
     registry: str = ""  # file of the folder that lists the agencies; empty: the package's own
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it is there with all its content, or not at all, whatever happens."""
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    with telling(path):
-        try:
-            with unfinished.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
-        sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names in a folder outlive a failure of the machine."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def telling(path: Path) -> Iterator[None]:
-    """Turn a failure of writing (disk full, no permission) into a message that names the place."""
-    try:
-        yield
-    except OSError as error:  # pyarrow raises subclasses of it
-        raise InfrastructureError(
-            f"{path} could not be written: {error.strerror or error}",
-            next_step="make room or choose another folder, and give the same command again",
-        ) from error
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from docaxis.domain.errors import UsageError
+from docaxis.files import write_whole
 from docaxis.recording.profile import choose
 from docaxis.recording.reader import attach, open_recording
 from docaxis.recording.schedule import Int64s, ReplaySchedule
@@ -177,7 +178,7 @@ def copied(identity: str, copy: int) -> str:
 
 def write_plan(path: Path, plan: ReplayPlan) -> None:
     """Store a plan."""
-    path.write_bytes(msgspec.json.format(msgspec.json.encode(plan), indent=1) + b"\n")
+    write_whole(path, msgspec.json.format(msgspec.json.encode(plan), indent=1) + b"\n")
 
 
 def read_plan(path: Path) -> ReplayPlan:

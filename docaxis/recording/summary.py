@@ -1,5 +1,6 @@
 """What a recording holds, counted by DuckDB over its parts: the content of the manifest."""
 
+import contextlib
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 from docaxis.domain.errors import UsageError
 from docaxis.recording.engine import engine
-from docaxis.recording.manifest import Gap, Manifest, Part
+from docaxis.recording.manifest import BEGUN, Gap, Manifest, Part
 from docaxis.recording.schema import SCHEMA_VERSION
 
 #: Gaps listed in a manifest, and the shortest of them.
@@ -17,7 +18,7 @@ _TOTALS = """
 SELECT count(*) FILTER (kind = 'sent'), coalesce(sum(len(recipients)) FILTER (kind = 'sent'), 0),
        min(time_us) FILTER (kind = 'sent'), max(time_us) FILTER (kind = 'sent'),
        min(calendar_ms) FILTER (kind = 'sent'), max(calendar_ms) FILTER (kind = 'sent'),
-       count(DISTINCT sender) FILTER (kind = 'sent')
+       count(DISTINCT sender) FILTER (kind = 'sent'), count(*) FILTER (received_us < sent_us)
 FROM rows"""
 
 _AGENCIES = """
@@ -44,6 +45,9 @@ def summarise(
 ) -> Manifest:
     """Count what the parts hold. Raises UsageError if they hold nothing."""
     if not parts:
+        (folder / BEGUN).unlink(missing_ok=True)  # with other filters something may be found
+        with contextlib.suppress(OSError):
+            folder.rmdir()
         raise UsageError(f"there is nothing to record for {folder}: no event fits", next_step="look at the filters")
     with engine() as connection:
         files = [str(folder / part.file) for part in parts]
@@ -53,7 +57,7 @@ def summarise(
         agencies = [code for (code,) in connection.execute(_AGENCIES).fetchall()]
         runs = connection.execute("SELECT DISTINCT run FROM rows WHERE run <> '' ORDER BY run").fetchall()
         gaps = connection.execute(_GAPS, [GAP_MIN_S, GAPS_MAX]).fetchall()
-    documents, deliveries, time_min, time_max, calendar_min, calendar_max, senders = totals
+    documents, deliveries, time_min, time_max, calendar_min, calendar_max, senders, before_sent = totals
     return Manifest(
         schema_version=SCHEMA_VERSION,
         source=dict(source),
@@ -73,5 +77,6 @@ def summarise(
         parts=parts,
         sensitive=sensitive,
         clock_backwards=clock_backwards,
+        received_before_sent=before_sent,
         registry=registry,
     )

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from docaxis.domain.errors import UsageError
-from docaxis.recording.manifest import BEGUN, MANIFEST, Part, sync_folder, telling, write_whole
+from docaxis.files import sync_folder, telling, write_whole
+from docaxis.recording.manifest import BEGUN, MANIFEST, Part
 from docaxis.recording.schema import SCHEMA, SCHEMA_VERSION
 
 #: Rows gathered before a part is written: bounds memory (about 300 bytes a row, twice while sorting).
@@ -175,7 +176,20 @@ def read_part(path: Path) -> tuple[PartNote, Part]:
         raise UsageError(
             f"{path} is no whole part of a recording: {error}", next_step="restore it, or record again"
         ) from error
+    _check_columns(path, footer.schema.to_arrow_schema())
     at = footer.schema.names.index("time_us")
     groups = [footer.row_group(number).column(at).statistics for number in range(footer.num_row_groups)]
     times = [bound for group in groups for bound in (group.min, group.max)]
     return note, Part(path.name, footer.num_rows, path.stat().st_size, min(times), max(times))
+
+
+def _check_columns(path: Path, schema: pa.Schema) -> None:
+    """Raise UsageError for the first column that is missing or of another type; further ones do no harm."""
+    for field in SCHEMA:
+        found = str(schema.field(field.name).type) if field.name in schema.names else "missing"
+        # Parquet and Arrow call the values of a list by different names.
+        if found.replace("element", "item") != str(field.type).replace("element", "item"):
+            raise UsageError(
+                f"{path}: column {field.name!r} is {found}, expected {field.type}: no part of a recording, or changed",
+                next_step="restore it, or record again",
+            )

@@ -17,9 +17,12 @@ from docaxis.workload.units import Duration, RateText, parse_duration_us
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=40)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
+HoursOfDay = Annotated[tuple[Weight, ...], Field(min_length=24, max_length=24)]
 
 PhaseKind = Literal["warm-up", "load", "soak", "drain"]
-ArrivalsName = Literal["constant", "poisson", "ramp", "steps", "spike", "working-day", "bursts", "trace", "closed"]
+ArrivalsName = Literal[
+    "constant", "poisson", "ramp", "steps", "spike", "working-day", "weekly", "bursts", "trace", "closed"
+]
 
 #: Keys that each kind of arrivals needs beside `rate`, and those it may have.
 ARRIVAL_KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -29,11 +32,15 @@ ARRIVAL_KEYS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "steps": (("rate", "to", "steps"), ("even",)),
     "spike": (("rate", "peak", "spike_at", "spike_for"), ("even",)),
     "working-day": (("rate",), ("day", "hours", "even")),
+    "weekly": (("rate", "week", "day"), ("days", "holiday_factor", "burst_factor", "burst_for", "calm_for", "even")),
     "bursts": (("rate",), ("burst_factor", "burst_for", "calm_for")),
     "trace": (("file",), ()),
     "closed": (("in_flight",), ()),
 }
 _SHAPE_KEYS = tuple(dict.fromkeys(key for needed, allowed in ARRIVAL_KEYS.values() for key in needed + allowed))
+
+#: Years in which weekly arrivals may begin: Tết goes by the moon, and its days are known of these.
+WEEKLY_YEARS = (1901, 2098)
 
 #: Longest run, and most documents: beyond, an ordinal would outgrow its seven digits.
 DURATION_MAX_US = 7 * 24 * 3_600_000_000
@@ -65,6 +72,11 @@ class Phase(Section):
     #: A working day squeezed into the phase: which day, and which hours of it. `rate` is an ordinary day's mean.
     day: date | None = None
     hours: tuple[int, int] | None = None
+    #: Days squeezed into the phase, beginning with `day`: seven times 24 numbers, Monday first, say how busy each hour
+    #: of a week is. `rate` is the mean of an ordinary week. A holiday has so much of its weekday (0.1 is a tenth).
+    week: tuple[HoursOfDay, ...] | None = Field(None, min_length=7, max_length=7)
+    days: int | None = Field(None, ge=1, le=366)
+    holiday_factor: float | None = Field(None, ge=0, le=100)
     #: Bursts: how many times busier, and how long bursts and calm last on average.
     burst_factor: float | None = Field(None, gt=1, le=1000)
     burst_for: Duration | None = None
@@ -104,6 +116,10 @@ class Phase(Section):
                 raise ValueError(f"arrivals {self.arrivals!r} have no {key}")
         if self.arrivals == "spike" and (self.spike_at or 0) + (self.spike_for or 0) > self.duration:
             raise ValueError("the spike ends after the phase")
+        if self.week is not None and not any(any(hours) for hours in self.week):
+            raise ValueError("a week needs an hour above zero")
+        if self.week is not None and self.day is not None and not WEEKLY_YEARS[0] <= self.day.year <= WEEKLY_YEARS[1]:
+            raise ValueError(f"holidays are known of the years {WEEKLY_YEARS[0]} to {WEEKLY_YEARS[1]}")
         if self.hours is not None and not 0 <= self.hours[0] < self.hours[1] <= 24:
             raise ValueError("hours of the day are expected, the earlier first, as in [7, 18]")
         return self

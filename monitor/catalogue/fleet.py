@@ -101,5 +101,6 @@ LIFE_CYCLE_PENDING = _fleet(
 )
 LIFE_CYCLE_LEFT_OUT = _fleet(
     "docaxis_producer_life_cycles_left_out_total", "counter",
-    "Deliveries whose business life is not followed, for too many were pending. Slow the calendar down.",
+    "Deliveries whose business life is not followed: too many were pending, or the calendar ends before it does. Slow "
+    "the calendar down.",
 )  # fmt: skip

@@ -104,6 +104,12 @@ STREAM_MISPLACED = _stream(
     "Records in another partition than their key's. Handled all the same; the writer's partitioner is not murmur2.",
     labels=("topic",),
 )  # fmt: skip
+STREAM_FORGOTTEN = _stream(
+    "docaxis_stream_events_of_forgotten_runs_total", "counter",
+    "Events that came when 32 newer runs had made their run forgotten: read, and not counted. Give traffic that never "
+    "ends topics of its own.",
+    labels=("topic",),
+)  # fmt: skip
 STREAM_SKIPPED = _stream(
     "docaxis_stream_offsets_skipped_total", "counter",
     "Offsets that held no record: transaction markers, or records that retention took unread. Growing without "

@@ -161,7 +161,7 @@ class Board:
             "strangers": self._rows.strangers,
             "refused": {"codes": refusal_codes(now), "rows": self._refusals.of(run)},
             "arrivals": arrivals_of(now),
-            "workload": self._extras.workload(run),
+            "workload": self._extras.workload(self._readings, run),
             "objectives": list(self._extras.objectives(self._readings, run, now.at_us)),
             "workers": [len(urls), self._workers.answering],
         }

@@ -71,6 +71,8 @@ class Past:
         for marks, step_us in ((self.minutes, MINUTE_US), (self.hours, HOUR_US)):
             if not marks or at_us - marks[-1][0] >= step_us:
                 marks.append((at_us, totals))
+        while at_us - self.minutes[0][0] > HOUR_US + MINUTE_US:  # of before a gap in which nobody looked
+            self.minutes.popleft()
 
     def before(self, period_us: int, at_us: int) -> Events:
         """Return the totals a period ago; nothing, if the run is younger or was not watched then."""

@@ -22,12 +22,12 @@ class Extras:
         """
         return ()
 
-    def workload(self, run: str) -> Mapping[str, Any] | None:
+    def workload(self, readings: Readings, run: str) -> Mapping[str, Any] | None:
         """Return what is being offered, or None where nobody here offers anything.
 
         `name`, `phases` (a list of `name`, `state` ("done", "running", "next") and `seconds`, None while that is open),
-        `paused`, `percent` (of the rate that the workload asks for) and `controls` (a list of `name`, `label_en`,
-        `label_vi`, and where it takes a number `value`, `min`, `max`).
+        `paused`, `percent` (of the rate that the workload asks for), `objectives` (as in `load_objectives.shown`) and
+        `controls` (a list of `name`, `label_en`, `label_vi`, and where it takes a number `value`, `min`, `max`).
         """
         return None
 

@@ -74,11 +74,12 @@ class LivePage:
         objectives = self._settings.objectives
         self._budgets = Budgets(objectives) if objectives is not None else None
         steerable = bool(self._settings.token)
-        self._steering = Steering(client, topics, clock, steerable=steerable, budgets=self._budgets)
+        self._steering = Steering(client, topics, registry, clock, steerable=steerable, budgets=self._budgets)
         self._streams = topics.streams_group
         self._clock = clock
         self._lag = GroupLag(client, topics.prefix, clock, self._settings.groups, [self._streams])
         extras = extras or self._steering
+        feed.listeners.append(self._steering.load_objectives.put)
         self._workers = Workers(feed.readings, partitions)
         self._refusals = RecentRefusals(client, topics, partitions)
         rows = AgencyRows(registry.positions)

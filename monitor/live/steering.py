@@ -1,6 +1,6 @@
-"""The running load test on the page: its phases as its plan has them now, and controls that say what `docaxis control`
-says. Both stand on the control topic, so any page on the cluster shows them, whoever conducts the run. And the service
-objectives, where the command that serves the page has any."""
+"""The running load test on the page: its phases as its plan has them now, its objectives, and controls that say what
+`docaxis control` says. All stand on the control topic, so any page on the cluster shows them, whoever conducts the run.
+And the service objectives, where the command that serves the page has any."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -9,6 +9,7 @@ from typing import Any, get_args
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from docaxis.domain.agency import Registry
 from docaxis.domain.clock import Clock
 from docaxis.domain.control import Command, Verb
 from docaxis.domain.plan import NEVER_US, Plan, PlannedPhase
@@ -16,6 +17,7 @@ from docaxis.kafka.control import ControlFeed, say
 from docaxis.kafka.topics import Topics
 from monitor.live.budgets import Budgets
 from monitor.live.extras import Extras
+from monitor.live.load_objectives import LoadObjectives
 from monitor.reading import Readings
 
 #: What a rate may be multiplied by from the page, in percent; 0 would be a pause that does not say so.
@@ -36,6 +38,7 @@ class Steering(Extras):
         self,
         client: Mapping[str, Any],
         topics: Topics,
+        registry: Registry,
         clock: Clock,
         *,
         steerable: bool,
@@ -47,6 +50,7 @@ class Steering(Extras):
         self._steerable = steerable
         self._budgets = budgets
         self.feed = ControlFeed(client, topics)
+        self.load_objectives = LoadObjectives(self.feed, registry)
 
     async def follow(self, stop: asyncio.Event) -> None:
         """Follow the control topic until told to stop."""
@@ -59,13 +63,18 @@ class Steering(Extras):
         plan = self.feed.plans.get(run)
         shown = self._budgets.of(readings, run, now_us)
         if plan is not None and any(phase.closed for phase in plan.phases):
-            return [one for one in shown if one["threshold_s"] is None]
+            return [one for one in shown if one["threshold_s"] is None or one["unit"] == "seconds"]
         return shown
 
-    def workload(self, run: str) -> Mapping[str, Any] | None:
-        """Return the phases of a load test while it goes on; other runs have no plan."""
-        plan = self.feed.plans.get(run)
-        return shown(plan, self._clock.wall_us(), steerable=self._steerable) if plan is not None else None
+    def workload(self, readings: Readings, run: str) -> Mapping[str, Any] | None:
+        """Return the phases and objectives of a load test; other runs have no plan."""
+        plan, now_us = self.feed.plans.get(run), self._clock.wall_us()
+        if plan is None:
+            return None
+        objectives = self.load_objectives.now(readings, run, now_us)
+        offer = self.feed.offers.get(run)
+        name = str(offer.workload.get("name") or run)[:80] if offer is not None else run
+        return shown(plan, now_us, steerable=self._steerable) | {"name": name, "objectives": objectives}
 
     async def control(self, run: str, name: str, value: float | None) -> None:
         """Say a command; the run's conductor obeys it a second later."""
@@ -89,7 +98,7 @@ def command_of(name: str, value: float | None) -> tuple[Verb, str]:
         ValueError: there is no such control, or its value is out of range.
     """
     verb: Verb | None = next((one for one in get_args(Verb) if one == name), None)
-    if verb is None:
+    if verb is None or verb == "speed":  # the page gives percent of either
         raise ValueError(f"there is no control {name!r} here")
     if verb != "rate":
         return verb, ""

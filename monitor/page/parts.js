@@ -2,6 +2,7 @@
 
 import { $, el, setText, tableHead } from "./dom.js";
 import { count, duration, percent, timeOfDay } from "./format.js";
+import { Held } from "./held.js";
 import { currentLanguage, say } from "./words.js";
 
 export function drawRefused(model, nameOf, journey) {
@@ -72,8 +73,8 @@ const ARRIVALS = ["scheduled", "acked", "in_flight", "dropped", "failed", "unkno
 let workload = null;
 
 function makeWorkload() {
-  workload = { title: el("h2"), figures: el("dl", { className: "figures" }), phases: el("ol", { className: "phases" }), controls: el("div"), controlled: "" };
-  $("workload").replaceChildren(el("div", { className: "card-head" }, workload.title), workload.figures, workload.phases, workload.controls);
+  workload = { title: el("h2"), figures: el("dl", { className: "figures" }), phases: el("ol", { className: "phases" }), held: new Held(), controls: el("div"), controlled: "" };
+  $("workload").replaceChildren(el("div", { className: "card-head" }, workload.title), workload.figures, workload.phases, workload.held.box, workload.controls);
 }
 
 export function drawWorkload(model) {
@@ -86,6 +87,7 @@ export function drawWorkload(model) {
   workload.figures.replaceChildren(...(model.arrivals ? ARRIVALS.map((name) => figure(name, model.arrivals[name], language)) : []));
   workload.phases.hidden = !model.workload?.phases?.length;
   workload.phases.replaceChildren(...(workload.phases.hidden ? [] : phases(model.workload, language)));
+  workload.held.draw(model.workload?.objectives ?? []);
   // Controls are made anew only when they are others: nothing is taken from under a pointer or somebody's typing.
   const controlled = JSON.stringify([language, model.run, model.workload?.controls ?? []]);
   if (controlled !== workload.controlled && !workload.controls.contains(document.activeElement)) {

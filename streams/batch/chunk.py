@@ -9,7 +9,7 @@ from docaxis.kafka.bulk import FetchedRecord
 
 
 class Chunk:
-    """The ledger's entry of a delivered chunk; it outlives the message, which is freed once processed."""
+    """What is noted of a delivered chunk; it outlives the message, which is freed once processed."""
 
     __slots__ = ("_message", "acked", "first", "next", "records_end")
 
@@ -58,7 +58,7 @@ class BatchMessage(ConsumerMessage):
         self.chunk.attach(self)
 
     # The Cython stream inlines Message.ack() and Consumer.ack(), so overriding those has no effect there. Every path
-    # assigns `message.acked`: the property carries that to the ledger.
+    # assigns `message.acked`: the property carries that to the progress.
     @property
     def acked(self) -> bool:
         """Whether every stream that got the chunk is done with it."""

@@ -89,7 +89,7 @@ class BatchConsumer(DeliveringConsumer):
     # --- ownership
 
     async def on_partitions_assigned(self, assigned: set[TP], generation_id: int = 0) -> None:
-        """Begin new ledgers, and have the application take the partitions up before anything is fetched.
+        """Begin to note progress anew, and have the application take the partitions up before anything is fetched.
 
         Not within the call: aiokafka sends no heartbeats until it returns, and loading state may take longer than a
         session.
@@ -116,7 +116,7 @@ class BatchConsumer(DeliveringConsumer):
                     self._taken.set()
 
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
-        """Forget the ledgers, but only after stock has waited for the chunks in progress and committed them."""
+        """Forget the progress, but only after stock has waited for the chunks in progress and committed them."""
         if self.app.should_stop:  # the stop hands the partitions back; rejoin only after that
             await self.wait_empty()
             return

@@ -49,7 +49,7 @@ class DeliveringConsumer(driver.Consumer):
     last_fetch: Mapping[TP, FetchedTo] = MappingProxyType({})
 
     def on_init(self) -> None:
-        """Set up the ledgers (Faust calls this again when it restarts the consumer)."""
+        """Set up the notes of progress (Faust calls this again when it restarts the consumer)."""
         super().on_init()
         self.chunk_size: int = self.transport.chunk_size
         self._progress: dict[TP, Progress] = {}
@@ -64,7 +64,7 @@ class DeliveringConsumer(driver.Consumer):
         self.app.flow_control.manage_queue(cast(Any, self))
 
     async def subscribe(self, topics: Iterable[str]) -> None:
-        """Refuse what the ledger cannot account for: plain agents, and two agents on one topic."""
+        """Refuse what progress cannot be noted of: plain agents, and two agents on one topic."""
         seen: set[str] = set()
         for channel in self.app.topics:
             shared = seen & set(channel.topics)

@@ -7,7 +7,7 @@ from streams.batch.chunk import Chunk
 
 
 class Progress:
-    """The delivery ledger of one batch partition.
+    """How far the chunks of one batch partition are done.
 
     Chunks are delivered in offset order and may be acked in any; only the contiguous prefix of acked ones counts as
     processed. Stock Faust commits the highest run of acked offsets, which can lie past a message in flight.

@@ -10,6 +10,7 @@ from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, expect
 
 from monitor.live.extras import Extras
+from monitor.reading import Readings
 from tests.support.browser import browser, opened
 from tests.support.live import RUN, Axis, Promised, busy_axis, served
 
@@ -56,6 +57,14 @@ async def test_everybody_can_read_it(size: str, scheme: str, language: str, leve
         title = "Deliveries are in time" if language == "en" else "Văn bản đến đúng hạn"
         await expect(promises.nth(1)).to_contain_text(title)
         await expect(promises.nth(1)).to_contain_text(re.compile(r"100\s%"))
+        held = page.locator("#workload .held tbody tr")
+        marks = ["✓ holds", "✕ missed", "✓ holds", "· nothing counted yet", "✓ holds"]
+        if language == "vi":
+            marks = ["✓ đạt", "✕ không đạt", "✓ đạt", "· chưa đếm được gì", "✓ đạt"]
+        assert await held.locator("td:last-child").all_inner_texts() == marks
+        await expect(held.nth(1)).to_contain_text("> 1 ms")  # not "1 ms, at most 1 ms: missed"
+        said = "1 of 5 are missed as it stands now." if language == "en" else "Hiện có 1 trong 5 mục tiêu không đạt."
+        await expect(page.locator("#workload [role=status]")).to_have_text(said)
         await page.screenshot(path=tmp_path / "page.png", full_page=True)
         assert await violations(page) == []
         await page.get_by_role("button", name="Which?" if language == "en" else "Xem").first.click()
@@ -166,7 +175,7 @@ class Offered(Extras):
         shown = {"title_en": "Delivery within 30 s", "title_vi": "Giao trong 30 s", "target": 0.999}
         return [shown | {"achieved": 0.9995, "budget_left": 0.5, "state": "good"}]
 
-    def workload(self, run: str) -> dict[str, Any]:
+    def workload(self, readings: Readings, run: str) -> dict[str, Any]:
         phases = [{"name": "warm-up", "state": "done", "seconds": 10}]
         control = {"name": "rate", "label_en": "Set rate", "label_vi": "Đặt tốc độ", "value": 5, "min": 1, "max": 9}
         return {"name": "office-day", "phases": phases, "controls": [control]}
@@ -189,11 +198,11 @@ async def test_objectives_and_workload_of_others_are_shown_and_steered_with_the_
         assert await violations(holder) == []
         await holder.locator("#token").fill("wrong")
         await holder.get_by_role("button", name="Set rate").click()
-        await expect(holder.locator("#workload [role=status]")).to_have_text("The token is not right.")
+        await expect(holder.locator("#workload form [role=status]")).to_have_text("The token is not right.")
         await holder.locator("#token").fill("a-long-enough-token")
         await holder.locator("#workload input[type=number]").fill("7")
         await holder.get_by_role("button", name="Set rate").click()
-        await expect(holder.locator("#workload [role=status]")).to_have_text("Done.")
+        await expect(holder.locator("#workload form [role=status]")).to_have_text("Done.")
     assert offered.rates == [7]
 
 

@@ -23,6 +23,7 @@ from docaxis.bench.session import QUICK, Session
 from docaxis.kafka.broker import EmbeddedBroker
 from docaxis.settings import KafkaSettings, PathSettings, Settings, TopicSettings
 from monitor.histogram import Histogram
+from tests.support.pictures import until_shown
 
 #: A stall's length, and the share of it that a percentile among the documents it held up must show.
 STALL_S = 2.0
@@ -303,6 +304,7 @@ def test_a_run_that_another_fleet_joins_is_paused_sped_up_and_ended_while_it_goe
         "name": "steered",
         "phases": [{"name": "load", "duration": "10 min", "rate": "50 documents/s", "arrivals": "constant"}, DRAIN],
         "generator": LENIENT,
+        "objectives": [{"name": "once", "count": "duplicated"}],
     }
     options, token, told = _on(kafka, topic_settings), tmp_path / "token", tmp_path / "told.txt"
     token.write_text(TOKEN, encoding="ascii")
@@ -315,6 +317,10 @@ def test_a_run_that_another_fleet_joins_is_paused_sped_up_and_ended_while_it_goe
     try:
         other = _join(told, tmp_path / "elsewhere")
         said = [_steer(tmp_path, options, *words) for words in (["rate", "2x"], ["pause"], ["resume"])]
+        picture = until_shown(told, lambda one: bool((one.get("workload") or {}).get("objectives")))
+        assert [(one["name"], one["state"]) for one in picture["workload"]["objectives"]] == [("once", "holds")]
+        assert picture["workload"]["name"] == "steered"
+        assert "delivery_latency" in {one["name"] for one in picture["objectives"]}
         _press(told, "end-phase")
         assert process.wait(timeout=200) == 0, told.read_text(encoding="utf-8")
         assert other.wait(timeout=200) == 0

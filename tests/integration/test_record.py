@@ -20,6 +20,7 @@ from docaxis.kafka.topics import Topics
 from docaxis.recording.reader import open_recording
 from docaxis.settings import KafkaSettings
 from tests.support.recordings import sent
+from tests.support.small_disk import small_disk
 
 US = 1_600_000_000_000_000
 DOCUMENTS = 1500
@@ -94,6 +95,25 @@ def test_nothing_to_record_is_told(
     assert main(arguments(kafka, topics, tmp_path / "r")) == 2
     assert "there is nothing to record" in capsys.readouterr().err
     assert not (tmp_path / "r" / "manifest.json").exists()
+
+
+def test_a_full_disk_ends_the_recorder_and_room_lets_it_go_on(
+    kafka: KafkaSettings, topics: Topics, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asyncio.run(write(kafka, topics.sent, range(1, 501)))
+    with small_disk(tmp_path / "small", 64) as disk:
+        out = disk / "r"
+        ballast = disk / "ballast"
+        ballast.write_bytes(b"b" * 56 * 1024)
+        assert main(arguments(kafka, topics, out, "--part-rows", "100")) == 4
+        told = capsys.readouterr().err
+        assert ".parquet could not be written: No space left on device" in told
+        assert "make room or choose another folder, and give the same command again" in told
+        assert not (out / "manifest.json").exists()
+        assert not list(out.glob(".*"))
+        ballast.unlink()
+        assert main(arguments(kafka, topics, out, "--part-rows", "1000")) == 0
+        assert held(out) == [(501, 501, 501, 500, 1)]
 
 
 @pytest.mark.timeout(600)

@@ -1,6 +1,7 @@
 """Replays on a real broker: every row delivered exactly once, in order, also when the whole replay is killed."""
 
 import asyncio
+import json
 import os
 import random
 import signal
@@ -24,6 +25,7 @@ from docaxis.kafka.client import client_kwargs
 from docaxis.kafka.topics import Topics
 from docaxis.settings import KafkaSettings, TopicSettings
 from producers.fitted_day import offered_day
+from tests.support.pictures import until_shown
 from tests.support.recordings import history, import_text, record_events
 from tests.support.truth import Exchanged, check_exactly_once, read_all
 
@@ -129,11 +131,17 @@ def test_a_replay_steered_then_killed_and_resumed_loses_and_doubles_nothing(
     monkeypatch.chdir(tmp_path)
     edge_list(tmp_path, rows=6000, participants=60)
     partitions = topic_settings.partitions
-    process, log = _begun(tmp_path, [str(tmp_path / "out"), "--duration", "45s"], options(kafka, topics))
+    wanted = tmp_path / "objectives.toml"
+    wanted.write_text('[[objectives]]\nname = "once"\ncount = "duplicated"\n', encoding="utf-8")
+    replay = [str(tmp_path / "out"), "--duration", "45s", "--objectives", str(wanted)]
+    process, log = _begun(tmp_path, replay, options(kafka, topics))
     try:
         _until_sent(kafka, topics, partitions, 50, process, log)
         said = [_steered(words, options(kafka, topics), capsys) for words in (["rate", "2x"], ["pause"])]
         stood = _until_still(kafka, topics, partitions)
+        picture = until_shown(log, lambda one: bool((one.get("workload") or {}).get("objectives")))
+        assert [(one["name"], one["state"]) for one in picture["workload"]["objectives"]] == [("once", "holds")]
+        assert "delivery_latency" in {one["name"] for one in picture["objectives"]}
         said.append(_steered(["resume"], options(kafka, topics), capsys))
         before = _until_sent(kafka, topics, partitions, stood + 500, process, log)
     finally:
@@ -144,7 +152,11 @@ def test_a_replay_steered_then_killed_and_resumed_loses_and_doubles_nothing(
     process, log = _begun(tmp_path, ["--resume", run], options(kafka, topics))
     try:
         _until_sent(kafka, topics, partitions, before + 50, process, log)
-        _steered(["rate", "10x"], options(kafka, topics), capsys)
+        speed = json.loads((tmp_path / "runs" / run / "replay.json").read_bytes())["speed"]
+        assert main(["control", "latest", "speed", f"{speed * 1e6:.0f}", *options(kafka, topics)]) == 2
+        assert f"{run} began with {speed:g}" in capsys.readouterr().err
+        told = _steered(["speed", f"{speed * 10:.3f}"], options(kafka, topics), capsys)
+        assert f"speed {speed * 10:.3f} from the next second on" in told
         assert process.wait(WITHIN_S) == 0, log.read_text()
     finally:
         _kill_all(process)
@@ -153,6 +165,8 @@ def test_a_replay_steered_then_killed_and_resumed_loses_and_doubles_nothing(
     assert fidelity["complete"]
     # Both lives kept their plan to the microsecond, with the changes of rate and the pause.
     assert (fidelity["lives"], fidelity["intended_error_us_max"], fidelity["changed"]["resumed"]) == (2, 0, 1)
+    factors = [one["speed"] / speed for one in fidelity["changed"]["speeds"]]
+    assert factors == [pytest.approx(2), pytest.approx(10, abs=1e-3)]
     assert result["ledger"]["documents"] == result["ledger"]["delivered_once"] == 6000
     assert result["arrivals"]["acked"] == 6000
     assert (result["command"], [one["name"] for one in result["phases"]]) == ("replay", ["replay"])
@@ -213,8 +227,11 @@ def test_a_fitted_workload_sends_what_it_was_fitted_to(
     monkeypatch.chdir(tmp_path)
     record_events(tmp_path / "recording", history(), part_rows=1000)
     assert main(["fit", "recording", "-o", "fitted.toml", "--day", "12s"]) == 0, capsys.readouterr()
-    # 3: valid but for its times, on a machine that is busy with other things.
-    assert main(["run", "fitted.toml", *options(kafka, topics)]) in (0, 3), capsys.readouterr()
+    # What is sent is under test here, not how punctual a busy machine is.
+    bounds = "".join(f'{name} = "10 min"\n' for name in ("schedule_error_p99", "loop_lag_p99", "clock_step"))
+    with Path("fitted.toml").open("a", encoding="utf-8") as file:
+        file.write(f"\n[generator]\n{bounds}")
+    assert main(["run", "fitted.toml", *options(kafka, topics)]) == 0, capsys.readouterr()
     run, result = run_of(tmp_path)
     assert result["faults"] == []
     documents = [

@@ -128,7 +128,7 @@ def picture(state: PartitionState) -> dict[str, Any]:
     """Return everything that is told of a state, in a form that does not depend on how it is held."""
     ledgers = {}
     for run, ledger in state.ledgers.items():
-        tables = ("open", "overlay", "unmatched", "unmatched_refusals", "names", "frontier")
+        tables = ("open", "overlay", "unmatched", "unmatched_refusals", "names", "frontier", "empty")
         ledgers[run] = {name: dict(getattr(ledger, name)) for name in tables} | {"totals": ledger.totals()}
     tallies = {(one.run, one.topic): one for one in tally_readings(state)}
     return {

@@ -15,10 +15,12 @@ from monitor.live.agencies import AgencyRows
 from monitor.live.board import Board
 from monitor.live.budgets import Budgets
 from monitor.live.extras import Extras
+from monitor.live.load_objectives import shown
 from monitor.live.page import registry_json
 from monitor.live.refused import RecentRefusals
 from monitor.live.server import PageServer
 from monitor.live.workers import Workers
+from monitor.objectives import Judgement
 from monitor.reading import Readings
 from monitor.service_objectives import ServiceObjectives
 from streams.answers import Answers
@@ -42,8 +44,18 @@ class Journal(Journeys):
         return assemble(run, document_id, [], found) | {"complete": True, "records_read": len(self._events_at_hand)}
 
 
+#: A workload's objectives as they were judged: one that holds, one that is missed by a hair, one without samples.
+JUDGED = (
+    Judgement("delivered fast", "delivery p99 at most 1 s", "delivery", "ministry, H53", "s", 1, 0.0123, True),
+    Judgement("sent at once", "send_delay p99.9 at most 1 ms", "send_delay", "all", "s", 0.001, 0.00101, False),
+    Judgement("nothing lost", "lost at most 0", "", "whole run", "count", 0, 0, True),
+    Judgement("keeps up", "received at least 98.0% of what was offered", "", "all", "ratio", 0.98, None, None),
+    Judgement("no queue", "backlog grows by at most 0.5 deliveries/s", "", "all", "deliveries/s2", 0.5, -2.5, True),
+)
+
+
 class Promised(Extras):
-    """The service objectives that come with docaxis, as `docaxis monitor` shows them."""
+    """The service objectives that come with docaxis and a workload with some of its own, as the page shows them."""
 
     def __init__(self) -> None:
         self.budgets = Budgets(ServiceObjectives.load())
@@ -51,6 +63,10 @@ class Promised(Extras):
     def objectives(self, readings: Readings, run: str, now_us: int) -> Sequence[Mapping[str, Any]]:
         self.budgets.tell_lag(0.5, 1.0, now_us)
         return self.budgets.of(readings, run, now_us)
+
+    def workload(self, readings: Readings, run: str) -> Mapping[str, Any]:
+        phases = [{"name": "load", "state": "running", "seconds": 60}]
+        return {"name": "steady", "phases": phases, "objectives": [shown(one, "no_samples") for one in JUDGED]}
 
 
 class Axis:

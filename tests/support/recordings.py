@@ -66,6 +66,7 @@ def import_text(
     name: str = "in.txt",
     share_max: float = 0.01,
     in_order: bool = False,
+    allow_backwards: bool = False,
 ) -> Imported:
     """Import a text to `folder`/out."""
     path = folder / name
@@ -78,6 +79,7 @@ def import_text(
         rejects=folder / "rejected.ndjson",
         rejects_share_max=share_max,
         in_order=in_order,
+        allow_backwards=allow_backwards,
     )
 
 

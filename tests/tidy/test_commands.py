@@ -52,9 +52,10 @@ def test_the_module_runs_as_the_command_does() -> None:
     assert (done.returncode, done.stdout[:8]) == (0, "docaxis ")
 
 
-def test_the_readers_leaving_is_no_error() -> None:
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "--check", "steady"]])
+def test_the_readers_leaving_is_no_error(arguments: list[str]) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "docaxis", "--help"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [sys.executable, "-m", "docaxis", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     assert process.stdout is not None
     assert process.stderr is not None
@@ -62,3 +63,12 @@ def test_the_readers_leaving_is_no_error() -> None:
     with process.stderr:
         assert process.stderr.read() == b""
     assert process.wait() == 0
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_an_output_that_is_full_is_told() -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "docaxis", "run", "--check", "steady"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert done.returncode == 4
+    assert done.stderr.startswith("docaxis: standard output could not be written: No space left")

@@ -158,7 +158,29 @@ def test_a_missing_column_is_told_with_those_that_are_there(tmp_path: Path) -> N
 
 def test_two_times_that_cannot_be_of_one_zone_are_told(tmp_path: Path) -> None:
     rows = [f"d{number}|H53|G22|2021-02-23T08:00:00|2021-02-23T01:00:01" for number in range(5)]
-    failing(tmp_path, sent_list(*rows), "axis-sent-list", "received before they were sent, the first at line 2")
+    failing(
+        tmp_path,
+        sent_list(*rows),
+        "axis-sent-list",
+        "5 of 5 rows were received .*; the first at line 2",
+    )
+
+
+def test_a_row_received_before_it_was_sent_is_rejected_unless_it_is_allowed(tmp_path: Path) -> None:
+    rows = [f"d{n}|H53|G22|2021-02-23T08:00:00|2021-02-23T0{7 if n == 1 else 9}:59:59" for n in range(3)]
+    text = sent_list(*rows)
+    failing(tmp_path, text, "axis-sent-list", r"1 of 3 rows .*; the first at line 4: received at")
+    done = import_text(tmp_path, text, "axis-sent-list", share_max=0.5)
+    assert (done.rows, done.rejected, done.received_before_sent) == (3, 1, 1)
+    assert rejected_of(tmp_path) == [
+        (4, "received at 2021-02-23T07:59:59, before it was sent at 2021-02-23T08:00:00"),
+    ]
+    assert [row["document_id"] for row in rows_of(tmp_path)] == ["d0", "d2", "d0", "d2"]
+    (tmp_path / "as-it-is").mkdir()
+    done = import_text(tmp_path / "as-it-is", text, "axis-sent-list", allow_backwards=True)
+    assert (done.rejected, done.received_before_sent) == (0, 1)
+    assert done.manifest is not None
+    assert done.manifest.received_before_sent == 1
 
 
 def test_a_zone_that_does_not_exist_is_told(tmp_path: Path) -> None:

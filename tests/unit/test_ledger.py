@@ -227,3 +227,22 @@ def test_a_batch_may_mix_senders_widths_and_foreign_ids() -> None:
     ]
     ledger.receive(receipts)
     assert (ledger.counts.delivered_once, ledger.outstanding) == (6, 0)
+
+
+@pytest.mark.parametrize("refusal_first", [True, False])
+def test_a_refused_packet_for_nobody_leaves_nothing_that_waits(packet_id: str, refusal_first: bool) -> None:
+    ledger = new_ledger()
+    if refusal_first:
+        ledger.refuse([refusal(packet_id)])
+    ledger.send([sent(packet_id, recipients=[])])
+    if not refusal_first:
+        ledger.refuse([refusal(packet_id)])
+    assert not ledger.unmatched_refusals, "it would slow down every packet of the run"
+    assert shown(ledger) == {"documents": 1}
+
+
+def test_packets_for_nobody_beyond_their_bound_are_forgotten() -> None:
+    ledger = new_ledger(unmatched_max=2)
+    for number in range(4):
+        ledger.send([sent(f"G22.2021.{number + 1:07d}.0", recipients=[])])
+    assert len(ledger.empty) == 2

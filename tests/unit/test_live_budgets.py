@@ -92,6 +92,17 @@ def test_what_is_older_than_the_period_is_let_go_and_what_is_older_than_an_hour_
     assert (now["bad"], now["total"], now["state"]) == (0, 0, "good")
 
 
+def test_after_a_gap_in_which_nobody_looked_an_hour_is_an_hour_again() -> None:
+    budgets, axis = Budgets(SHIPPED), Axis()
+    for number in range(20):
+        one_delivery(axis, number, 1)
+    _achieved(budgets, axis, "delivery_latency")
+    for number in range(20, 40):
+        one_delivery(axis, number, 1000)
+    axis.clock.advance_us(10 * HOUR_US)
+    assert _achieved(budgets, axis, "delivery_latency")["burn_rate"] == 0, "when they were late nobody knows"
+
+
 def test_freshness_is_time_in_which_the_workers_kept_up_and_unknown_time_is_not_counted() -> None:
     budgets, axis = Budgets(SHIPPED), Axis()
     for lag_s in (None, *[0.4] * 900, *[31.0] * 100):

@@ -1,12 +1,15 @@
 """Metrics of hub, fleet and process: values before and after."""
 
 import platform
+from datetime import date
 
 import pytest
+from msgspec import structs
 
 from docaxis import __version__
-from docaxis.domain.calendar import vietnam_calendar
+from docaxis.domain.calendar import midnight_ms, vietnam_calendar
 from docaxis.domain.clock import ManualClock
+from docaxis.kafka.partitioner import partition_of
 from monitor.process_metrics import RUNS_MAX, ProcessMetrics
 from producers.fleet_metrics import FleetMetrics
 from producers.fleet_settings import FleetStats
@@ -111,6 +114,16 @@ def test_the_life_of_documents_is_shown() -> None:
     assert [value(fleet, f"docaxis_producer_{name}") for name in names] == [pending, 0, 1]
     stats.life_cycles.due(None, 1)
     assert [value(fleet, f"docaxis_producer_{name}") for name in names] == [0, pending, 1]
+
+
+def test_a_life_beyond_the_calendar_is_left_out_and_a_foreign_partition_is_set_right() -> None:
+    lives = LifeCycles(1, vietnam_calendar(), partitions=4)
+    lives.begin(structs.replace(delivered(), calendar_ms=midnight_ms(date(2031, 1, 2))))
+    assert (len(lives), lives.left_out) == (0, 1)
+    lives.begin(structs.replace(delivered(), sent_partition=4))
+    stated = lives.due(None, 1)
+    assert stated
+    assert {partition for partition, *_ in stated} == {partition_of(stated[0][1], 4)}
 
 
 def test_a_process_names_its_version_role_and_newest_runs() -> None:

@@ -247,6 +247,9 @@ def test_a_forgotten_run_leaves_its_counts_behind() -> None:
     assert worker.value("documents_total", sender="G22") == 3
     assert worker.value("runs_forgotten") == 1
     assert list(worker.metrics.runs()) == ["second"]
+    worker.fold("sent", sent("G22.2021.0000004.0", run="first"))
+    assert worker.value("documents_total", sender="G22") == 3
+    assert worker.value("events_of_forgotten_runs_total", topic="sent") == 1
 
 
 def test_partitions_that_number_agencies_differently_are_summed_by_code() -> None:

@@ -1,5 +1,6 @@
 """What a workload offers depends on its seed alone: not on how many fleets share it, nor on who asks first."""
 
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -177,3 +178,21 @@ def test_the_calendar_leads_up_to_a_working_day_and_goes_on_from_it() -> None:
     assert spans == [(seven_ms - 2000, seven_ms), (seven_ms, evening_ms), (evening_ms, evening_ms + 3000)]
     with pytest.raises(UsageError, match="lies in 2022"):
         phase_calendar(_workload(phases=phases, documents={"calendar_start": "2023-01-02T08:00:00"}), 0)
+
+
+@pytest.mark.parametrize(
+    ("documents", "life_cycle", "told"),
+    [
+        ({"calendar_start": datetime(2031, 1, 2)}, True, "the years 2018 to 2030 of the business calendar"),  # noqa: DTZ001
+        ({"calendar_speed": 1e6}, True, "the working days that life_cycle needs are known"),
+        ({"calendar_start": datetime(9999, 12, 30), "calendar_speed": 1e6}, False, "the years 1000 to 9999"),  # noqa: DTZ001
+    ],
+)
+def test_a_phase_that_leaves_the_calendar_is_refused(documents: dict[str, Any], life_cycle: bool, told: str) -> None:
+    workload = _workload(
+        phases=[{"name": "load", "duration": "10 h", "rate": "1 documents/s"}],
+        documents=documents,
+        receipts={"life_cycle": life_cycle},
+    )
+    with pytest.raises(UsageError, match=told):
+        phase_calendar(workload, START_MS)

@@ -158,3 +158,12 @@ def test_a_run_that_is_gone_on_with_is_over_no_longer() -> None:
         feed._read(encode_control(record)[1])
         known.append("r1" in feed.over)
     assert known == [False, True, False]
+
+
+def test_of_runs_without_a_plan_no_more_is_kept_than_of_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("docaxis.kafka.control.RUNS_MAX", 2)
+    feed = ControlFeed({}, Topics("t"))
+    for number in range(5):
+        feed._read(encode_control(Offer(f"r{number}", 1, 0, {}))[1])
+        feed._read(encode_control(Over(f"r{number}"))[1])
+    assert list(feed.offers) == list(feed.over) == ["r3", "r4"]

@@ -11,10 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from docaxis.cli import main
+from docaxis.commands.conduct_load import speed_of
+from docaxis.commands.control import check_speed
+from docaxis.commands.kafka_for_run import DELIVERY_BYTES, DOCUMENT_BYTES
+from docaxis.commands.replay_end import Objectives
+from docaxis.commands.replay_run import bytes_needed
+from docaxis.commands.replay_run import replay as run_a_replay
 from docaxis.domain.agency import Registry
 from docaxis.domain.clock import ManualClock
 from docaxis.domain.codec import decode_sent
-from docaxis.domain.errors import UsageError
+from docaxis.domain.errors import InfrastructureError, UsageError
 from docaxis.domain.plan import first_plan, paused, resumed, with_factor
 from docaxis.recording.engine import engine
 from docaxis.recording.pseudonym import Pseudonyms
@@ -29,6 +35,9 @@ from docaxis.recording.replay_plan import (
     write_plan,
 )
 from docaxis.recording.schedule import ReplaySchedule
+from docaxis.settings import PathSettings, Settings
+from monitor.live.page import LiveSettings
+from monitor.words import Language
 from producers.drafting import stamped
 from producers.recorded import Ahead, AlreadySent, Slice, hashes_of, recorded_slices
 from producers.recorded_events import Event, EventsSent, event_hashes
@@ -321,3 +330,60 @@ def test_each_life_of_a_replay_is_held_against_how_it_was_steered() -> None:
     moved_us, life = as_steered(due_us, sent_us, [going, second])
     assert life.tolist() == [0, 0, 0, 1, 1]
     assert moved_us.tolist() == [0, 2_000_000, 10_000_000, 6_000_000, 6_500_000]
+
+
+def test_another_speed_holds_from_its_moment_on_and_due_times_stay_absolute() -> None:
+    begin_us, second = 1_700_000_000_000_000, 1_000_000
+    plan = first_plan("r", begin_us, [("replay", "load", 100 * second, True, False)])
+    plan = msgspec.structs.replace(plan, speed=60.0)
+    due = np.arange(0, 100 * second, second)
+    faster = with_factor(plan, begin_us + 10 * second, 120 / plan.speed)
+    slower = with_factor(faster, begin_us + 20 * second, 30 / plan.speed)
+    assert slower.speeds == [(begin_us + 10 * second, 120.0), (begin_us + 20 * second, 30.0)]
+    # Ten seconds at 60, ten at 120 and the rest at 30: due times are offered / 1, / 2 and / 0.5 from each moment on.
+    offset_s = [0, 9, 10, 12, 28, 30, 31, 60]
+    wanted_s = [0, 9, 10, 11, 19, 20, 22, 80]
+    found = (slower.due_us(0, due[offset_s]) - begin_us) / second
+    assert found.tolist() == wanted_s
+    # What is past stays as it was, to the microsecond.
+    assert slower.due_us(0, due[:31]).tolist() == faster.due_us(0, due[:31]).tolist()
+
+
+@pytest.mark.parametrize(
+    ("speed", "closed", "value", "message"),
+    [
+        (60.0, False, "0.1", "give 0.6 to 60000"),
+        (60.0, False, "60001", "began with 60"),
+        (0.0, True, "10", "as fast as the axis goes"),
+        (0.0, False, "10", "is a load test"),
+    ],
+)
+def test_a_speed_that_a_run_cannot_have_is_told(speed: float, closed: bool, value: str, message: str) -> None:
+    plan = first_plan("r", 0, [("replay", "load", 100, True, closed)])
+    with pytest.raises(UsageError) as caught:
+        check_speed(msgspec.structs.replace(plan, speed=speed), value)
+    assert message in caught.value.render()
+    check_speed(msgspec.structs.replace(plan, speed=60.0), "600")
+
+
+@pytest.mark.parametrize("text", ["", "2x", "0", "nan", "1e5", "1000000000000"])
+def test_what_is_no_speed_is_told(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert speed_of(text) is None
+    assert main(["control", "latest", "speed", *([text] if text else [])]) == 2
+    assert "docaxis control RUN speed 60" in capsys.readouterr().err
+
+
+def test_a_replay_that_does_not_fit_on_the_disk_is_refused_before_a_broker_starts(tmp_path: Path) -> None:
+    recording = record_events(tmp_path / "r", [sent(n, US + n) for n in range(1, 40)])
+    plan = plan_of(recording)
+    with engine() as connection:
+        extent = prepare(connection, plan)
+    assert bytes_needed(plan, extent) == 39 * (DOCUMENT_BYTES + DELIVERY_BYTES)
+    assert bytes_needed(msgspec.structs.replace(plan, closed=True), extent) < bytes_needed(plan, extent)
+    assert bytes_needed(msgspec.structs.replace(plan, resumed=1), extent) == 0
+    home = tmp_path / "home"
+    settings = Settings(paths=PathSettings(home=home, runs=tmp_path / "runs"))
+    huge = msgspec.structs.replace(extent, documents=10**15)
+    with pytest.raises(InfrastructureError, match=r"GiB are free at .*, and the run writes about"):
+        run_a_replay(settings, plan, huge, Objectives(), LiveSettings(), Language.EN, keep=False)
+    assert not home.exists()

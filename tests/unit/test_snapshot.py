@@ -140,7 +140,8 @@ def test_a_forgotten_run_leaves_nothing_in_the_topic() -> None:
     deliver(state, 10, 10, run="new")
     kept = compacted(first, snapshots.take(state, [], 2))
     assert {key.split(b"/")[1] for key in segment_keys(dict(kept))} == {b"new"}
-    assert restore(kept, bounds)[1].runs() == ["new"]
+    again = restore(kept, bounds)[1]
+    assert (again.runs(), list(again.runs_gone)) == (["new"], ["old"])
 
 
 def test_names_of_runs_with_slashes_do_not_mix() -> None:

@@ -3,7 +3,7 @@
 from docaxis.domain.codec import encode
 from docaxis.domain.event import Refusal
 from docaxis.kafka.partitioner import partition_of
-from streams.state import NO_RUN, Duties, PartitionState, StateBounds
+from streams.state import NO_RUN, OF_FORGOTTEN_RUNS, Duties, PartitionState, StateBounds
 from tests.support import events
 
 PARTITION, PARTITIONS = 0, 2
@@ -67,6 +67,20 @@ def test_the_run_that_was_quiet_longest_is_forgotten_first_not_the_oldest() -> N
     assert state.runs() == ["a", "c"]
     assert state.tally("a", "sent").counts["documents"] == 2
     assert state.runs_forgotten == 1
+
+
+def test_a_forgotten_run_that_comes_back_is_not_counted_anew() -> None:
+    """Its totals would begin at nothing, under a higher offset than the readings that are true."""
+    state = PartitionState(PARTITION, DUTIES, StateBounds(runs_max=1, runs_gone_max=2))
+    for number, run in enumerate(["a", "b", "a", "c", "a", "b"]):
+        state.fold("sent", events.records("sent", [events.sent(run=run)], number), NOW_US)
+    assert state.runs() == ["c"]
+    assert list(state.runs_gone) == ["a", "b"]
+    assert state.tally(NO_RUN, "sent").counts[OF_FORGOTTEN_RUNS] == 3
+    assert {run for run, _ in state.tallies} == {NO_RUN, "c"}
+    # The names of forgotten runs are bounded as well: the first of them is new again after a thousand others.
+    state.fold("sent", events.records("sent", [events.sent(run="d")], 6), NOW_US)
+    assert list(state.runs_gone) == ["b", "c"]
 
 
 def test_dead_letters_are_bounded_and_their_number_is_not() -> None:

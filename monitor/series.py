@@ -152,20 +152,15 @@ def backlog_slope(rows: Sequence[tuple[int, Row]], plan: Plan) -> float | None:
         for second, row in rows
         if (number := phase_number(plan, second)) != NO_PHASE and plan.phases[number].measured
     ]
-    return growth_per_s(measured)
+    seconds, outstanding = np.array(measured, np.float64).reshape(-1, 2).T
+    return slope_of(seconds, outstanding)
 
 
-def growth_per_s(points: Sequence[tuple[float, float]]) -> float | None:
-    """Return by how much a figure grew a second: the least-squares slope over (second, figure), None of less than 3."""
-    seconds, figures = np.array(points, np.float64).reshape(-1, 2).T
-    return slope_of(seconds, figures)
-
-
-def slope_of(seconds: npt.NDArray[np.float64], figures: npt.NDArray[np.float64]) -> float | None:
-    """Return the growth of a figure a second (least squares); None for fewer than three seconds."""
+def slope_of(seconds: npt.NDArray[np.float64], outstanding: npt.NDArray[np.float64]) -> float | None:
+    """Return the growth a second (least squares); None for fewer than three seconds."""
     if len(seconds) < 3:
         return None
-    return float(np.polyfit(seconds - seconds[0], figures, 1)[0])
+    return float(np.polyfit(seconds - seconds[0], outstanding, 1)[0])
 
 
 def phase_number(plan: Plan, second: int) -> int:

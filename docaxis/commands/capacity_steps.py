@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from docaxis.commands.conduct_load import LoadMoment
 from monitor.capacity import Limit, Step, StepOutcome
 from monitor.reading import LEDGER
-from monitor.series import growth_per_s, phase_number
+from monitor.series import phase_number, slope_of
 
 #: What is outstanding may grow by this share of the rate before the hub counts as not keeping up.
 GROWTH_SHARE = 0.02
@@ -101,7 +103,7 @@ class StepWatch:
             return ""
         outstanding = moment.readings.counts(self.run, LEDGER).get("outstanding", 0)
         self._points.append((moment.elapsed_s, outstanding))
-        growth = growth_per_s(self._points)
+        growth = slope_of(*np.array(self._points, np.float64).T)
         long_enough = moment.elapsed_s - self._points[0][0] >= CLEAR_AFTER_S
         if growth is None or not long_enough or outstanding < self.rate or growth < CLEAR_GROWTH_SHARE * self.rate:
             return ""

@@ -18,7 +18,7 @@ from monitor.capacity import (
     StepOutcome,
     curve,
 )
-from monitor.series import growth_per_s
+from monitor.series import slope_of
 from streams.hub import CREDIT_NS
 from tests.support.laws import law
 
@@ -77,7 +77,7 @@ def bucket_hub(limit: float, seed: int, pauses_s: float = 0.08) -> Callable[[Ste
                 # In flight: what a pass or two holds when it is looked at.
                 points.append((second, waiting + step.rate * rng.uniform(0, 0.1)))
                 through += carried
-        growth = growth_per_s(points)
+        growth = slope_of(*np.array(points, np.float64).T)
         assert growth is not None
         held = growth <= GROWTH_SHARE * step.rate
         return StepOutcome(step, held, limit=None if held else ROUTING, achieved_rate=through / step.measure_s)

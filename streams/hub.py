@@ -181,7 +181,9 @@ class _Session:
         self._limiter = Limiter(limit, clock) if limit else None
         # A limited hub pays after its passes: those of all partitions together, a quarter of a second's documents, are
         # what it can be ahead of its limit while a backlog grows. Fewer records would let commits limit it further.
-        share = int(limit / (4 * settings.partitions)) if limit else settings.documents_max
+        share = (
+            max(int(limit / (4 * settings.partitions)), min(32, int(limit / 4))) if limit else settings.documents_max
+        )
         self._records_max = max(4, min(settings.documents_max, share))
         self._consumer = BulkConsumer(
             **settings.client,

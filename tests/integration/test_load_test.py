@@ -44,11 +44,11 @@ def _toml(value: Any) -> str:
     return json.dumps(value)
 
 
-def _command(folder: Path, workload: dict[str, Any], *options: str, verb: str = "run") -> list[str]:
+def _command(folder: Path, workload: dict[str, Any], *options: str) -> list[str]:
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / "workload.toml"
     file.write_text("\n".join(f"{key} = {_toml(value)}" for key, value in workload.items()), encoding="utf-8")
-    return [sys.executable, "-m", "docaxis", verb, str(file), *options]
+    return [sys.executable, "-m", "docaxis", "run", str(file), *options]
 
 
 def _environment(folder: Path) -> dict[str, str]:
@@ -177,49 +177,6 @@ def test_a_hub_limited_to_half_of_what_is_offered(
     assert latency["routing"]["p99"] > 2.0
     assert latency["routing"]["p99"] > 0.8 * latency["delivery"]["p99"]
     assert all(process["peak_rss_bytes"] < 1 << 30 for process in result["processes"].values())
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(500)
-def test_the_capacity_of_a_hub_limited_on_purpose_is_found_and_named(
-    kafka: KafkaSettings, topic_settings: TopicSettings, tmp_path: Path
-) -> None:
-    """A wide interval, so that few short steps decide; what the narrow one comes to is told in docs/TESTING.md."""
-    limit = 200
-    workload = {
-        "name": "limited",
-        "phases": [{"name": "load", "duration": "10 s", "rate": "100 deliveries/s"}, {**DRAIN, "duration": "5 s"}],
-        "traffic": [{"fan_out": 1.0}],
-        "generator": LENIENT,
-        "faults": [{"kind": "limited-hub", "rate": f"{limit} deliveries/s"}],
-        "objectives": [{"name": "lossless", "count": "lost"}],
-    }
-    plan = {"start": 165, "most": 235, "precision": 0.45, "settle": 1, "measure": 5, "confirm": 5}
-    options = [f"--{name}={value}" for name, value in plan.items()]
-    done = subprocess.run(
-        _command(tmp_path, workload, *_on(kafka, topic_settings), *options, "--json", verb="capacity"),
-        env=_environment(tmp_path),
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=420,
-    )
-    assert done.returncode == 0, f"{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
-    told = json.loads(done.stdout)
-    print(done.stderr)
-    assert (told["finding"], told["confirmed"], told["generator_limited"]) == ("found", True, False)
-    # As near as asked for: the limit lies between what held and what did not, but for the growth that is forgiven.
-    assert told["rate"] < 1.1 * limit
-    assert 0.9 * limit < told["upper"] <= 1.451 * told["rate"]
-    assert (told["limit"]["objective"], told["limit"]["stage"]) == ("keeps up", "routing")
-    assert told["limit"]["resource"] == "the hub's limit, set on purpose"
-    beyond = [one for one in told["steps"] if one["rate"] > 1.1 * limit]
-    assert beyond
-    assert not any(one["held"] for one in beyond)
-    # What gets through of too much is the limit, also where a step before left more than was waited for.
-    for one in beyond:
-        assert 0.75 * limit < one["achieved_rate"] < 1.2 * limit
-    assert len(told["curve"]) == len(told["steps"])
 
 
 @pytest.mark.slow

@@ -147,6 +147,36 @@ _SENTENCES = (
         r"Gửi \1 văn bản tới \2 lượt nhận (\3); các tiến trình đang khởi động ...",
     ),
     (r"(.+) \((\S+)\); roles are starting \.\.\.", r"\1 (\2); các tiến trình đang khởi động ..."),
+    # the search for the capacity
+    (r"climb: ([\d,.]+) deliveries/s for (\S+) s \.\.\.", r"tăng dần: \1 lượt giao/giây trong \2 s ..."),
+    (r"bisect: ([\d,.]+) deliveries/s for (\S+) s \.\.\.", r"chia đôi: \1 lượt giao/giây trong \2 s ..."),
+    (r"confirm: ([\d,.]+) deliveries/s for (\S+) s \.\.\.", r"xác nhận: \1 lượt giao/giây trong \2 s ..."),
+    (r"recheck: ([\d,.]+) deliveries/s for (\S+) s \.\.\.", r"thử lại: \1 lượt giao/giây trong \2 s ..."),
+    (r"  held, delivery p99 ([\d,.]+) ms", r"  chịu được, giao nhận p99 \1 ms"),
+    (r"  failed, delivery p99 ([\d,.]+) ms: (.*)", r"  không chịu được, giao nhận p99 \1 ms: \2"),
+    (r"  generator-limited: (.*)", r"  máy phát tới giới hạn trước: \1"),
+    (
+        r"Capacity: ([\d,.]+) deliveries/s \(it holds there, confirmed; at ([\d,.]+) it does not\)\.",
+        r"Năng lực: \1 lượt giao/giây (chịu được, đã xác nhận; ở \2 thì không).",
+    ),
+    (
+        r"Capacity: at least ([\d,.]+) deliveries/s, generator-limited: use more fleets\.",
+        r"Năng lực: ít nhất \1 lượt giao/giây, máy phát tới giới hạn trước: hãy dùng nhiều tiến trình phát hơn.",
+    ),
+    (
+        r"Capacity: at least ([\d,.]+) deliveries/s, which was the most to look for\.",
+        r"Năng lực: ít nhất \1 lượt giao/giây, là mức cao nhất được tìm.",
+    ),
+    (r"Not even the least rate holds\.", r"Ngay cả tốc độ thấp nhất cũng không chịu được."),
+    (
+        r"No answer: between ([\d,.]+) and ([\d,.]+) deliveries/s\.",
+        r"Chưa có câu trả lời: trong khoảng \1 đến \2 lượt giao/giây.",
+    ),
+    (r"First to give way: (.+)\.", r"Chịu không nổi trước tiên: \1."),
+    (
+        r"As counted, ([\d,.]+) deliveries/s were offered there: give longer steps \(--measure\)\.",
+        r"Theo số đếm, ở đó chỉ phát \1 lượt giao/giây: hãy cho các bước dài hơn (--measure).",
+    ),
     (r"on another machine: (.+)", r"trên máy khác: \1"),
     (r"Live page: (.+)", r"Trang trực tiếp: \1"),
     (

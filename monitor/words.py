@@ -115,6 +115,7 @@ _VIETNAMESE = {
     "held at the in-flight bound": "bị chặn ở giới hạn văn bản đang gửi",
     "the figures must not be believed": "không được tin các số liệu",
     "UNREADABLE": "KHÔNG ĐỌC ĐƯỢC",
+    "Latency against rate": "Độ trễ theo tốc độ",
 }
 
 

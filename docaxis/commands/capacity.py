@@ -6,15 +6,14 @@ import secrets
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from math import inf, isfinite
 from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
 import typer
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from docaxis.commands.capacity_steps import StepWatch, outcome_of, step_content
 from docaxis.commands.kafka_for_run import kafka_for_run, topics_of_its_own
@@ -30,16 +29,16 @@ from docaxis.commands.options import (
 )
 from docaxis.commands.run import Finished, LoadTest, prepare, run_load_test
 from docaxis.domain.errors import UsageError
+from docaxis.files import make_folder, write_whole
 from docaxis.kafka.broker import EmbeddedBroker
 from docaxis.settings import Settings
 from docaxis.workload.file import load_workload
 from docaxis.workload.model import Workload
-from monitor.capacity import Capacity, CapacitySearch, Finding, Plan, Step, StepOutcome, curve
+from monitor.capacity import Capacity, CapacitySearch, Finding, Plan, Step, curve
+from monitor.capacity_view import capacity_view, step_begins, step_ended
+from monitor.words import Language
 
 app = new_app(__doc__)
-
-#: Columns of the curve's bars.
-BAR = 40
 
 #: How a search ends: with an answer, with "not even the least", or without one.
 _EXIT_CODES = {Finding.FOUND: 0, Finding.AT_LEAST: 0, Finding.BELOW_MINIMUM: 1, Finding.UNDECIDED: 3}
@@ -81,6 +80,7 @@ def capacity(
     seed: Annotated[int | None, typer.Option(min=0, help="Another seed than the workload's.")] = None,
     hub: Annotated[str | None, typer.Option(help="external: start no hub, test whoever routes.")] = None,
     fleets: Annotated[int, typer.Option(min=1, max=64, help="Processes that share the agencies.")] = 1,
+    lang: Annotated[Language, typer.Option(help="Language of the views.")] = Language.EN,
     as_json: AsJson = False,
     settings_file: SettingsFile = None,
 ) -> None:
@@ -103,32 +103,33 @@ def capacity(
     assert first is not None
     test.at(first)  # whatever is wrong with the workload is said before anything is started
     deliveries = round(start * 4 * plan.confirm_s)
-    with kafka_for_run(settings, deliveries // 3, deliveries, keep=False) as (reachable, broker):
-        answer, search = asyncio.run(_search(reachable, test, broker))
+    tell = partial(progress, language=lang)
+    with kafka_for_run(settings, deliveries // 3, deliveries, keep=False, tell=tell) as (reachable, broker):
+        answer, search = asyncio.run(_search(reachable, test, broker, lang))
     folder = settings.paths.runs / f"capacity-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     content = answer_content(answer, search, load_workload(workload).workload)
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder, "DOCAXIS_PATHS_RUNS")
     file = folder / "capacity.json"
-    file.write_bytes(orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
+    write_whole(file, orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
     if as_json:
         print(orjson.dumps(content).decode())
     else:
         console = Console()
-        _show(console, answer, search)
+        console.print(capacity_view(answer, search, lang))
         console.print(os.path.relpath(file), highlight=False)
     raise typer.Exit(_EXIT_CODES[answer.finding])
 
 
 async def _search(
-    settings: Settings, test: CapacityTest, broker: EmbeddedBroker | None
+    settings: Settings, test: CapacityTest, broker: EmbeddedBroker | None, language: Language
 ) -> tuple[Capacity, CapacitySearch]:
     """Run step after step until there is an answer."""
     search = CapacitySearch(test.plan)
     while (step := search.step) is not None:
-        progress(f"{step.kind.value:<8} {step.rate:>10,.1f} deliveries/s for {step.measure_s:g} s ...")
+        progress(step_begins(step), language)
         finished = await _run_step(settings, test.at(step), step, broker)
         outcome = outcome_of(step, finished.result)
-        progress(f"         {_told(outcome, finished)}")
+        progress(step_ended(outcome, next(iter(finished.result["invalid_reasons"]), "")), language)
         search = search.after(outcome)
     answer = search.answer
     assert answer is not None
@@ -142,15 +143,6 @@ async def _run_step(settings: Settings, load_test: LoadTest, step: Step, broker:
         if load_test.loaded.workload.hub == "reference":
             settings = await stack.enter_async_context(topics_of_its_own(settings, load_test.run))
         return await run_load_test(settings, load_test, broker, quiet=True, why_end=watch.why_end)
-
-
-def _told(outcome: StepOutcome, finished: Finished) -> str:
-    p99 = f"delivery p99 {(outcome.latency_p99_s or 0) * 1000:,.1f} ms"
-    if outcome.generator_limited:
-        return f"generator-limited: {finished.result['invalid_reasons'][0]}"
-    if outcome.held:
-        return f"held, {p99}"
-    return f"failed, {p99}: {outcome.limit.objective if outcome.limit else ''}"
 
 
 def answer_content(answer: Capacity, search: CapacitySearch, workload: Workload) -> dict[str, Any]:
@@ -177,43 +169,3 @@ def answer_content(answer: Capacity, search: CapacitySearch, workload: Workload)
         ],
         "curve": [{"rate": rate, "delivery_p99_seconds": p99} for rate, p99 in curve(search.outcomes)],
     }
-
-
-def _show(console: Console, answer: Capacity, search: CapacitySearch) -> None:
-    table = Table(title="Latency against rate", title_justify="left", title_style="bold", box=box.SIMPLE_HEAD)
-    for name in ("deliveries/s", "delivery p99"):
-        table.add_column(name, justify="right")
-    table.add_column("")
-    points = curve(search.outcomes)
-    longest = max((p99 for _, p99 in points), default=0) or 1
-    for rate, p99 in points:
-        table.add_row(f"{rate:,.1f}", f"{p99 * 1000:,.1f} ms", "█" * max(1, round(p99 / longest * BAR)))
-    console.print(table)
-    console.print(verdict_line(answer), style="bold", highlight=False)
-
-
-def verdict_line(answer: Capacity) -> str:
-    """Return the answer in a sentence or two."""
-    limit = answer.limit
-    gave_way = ""
-    if limit is not None:
-        at = "".join(
-            f", {what} {value}"
-            for what, value in (("stage", limit.stage), ("slowest agency", limit.agency), ("resource:", limit.resource))
-            if value
-        )
-        gave_way = f" First to give way: {limit.objective}{at}."
-    match answer.finding:
-        case Finding.FOUND:
-            return (
-                f"Capacity: {answer.rate:,.1f} deliveries/s (it holds there, confirmed; at {answer.upper:,.1f} it does "
-                f"not).{gave_way}"
-            )
-        case Finding.AT_LEAST if answer.generator_limited:
-            return f"Capacity: at least {answer.rate:,.1f} deliveries/s, generator-limited: use more fleets."
-        case Finding.AT_LEAST:
-            return f"Capacity: at least {answer.rate:,.1f} deliveries/s, which was the most to look for."
-        case Finding.BELOW_MINIMUM:
-            return f"Not even the least rate holds.{gave_way}"
-        case _:
-            return f"No answer: between {answer.rate:,.1f} and {answer.upper:,.1f} deliveries/s.{gave_way}"

@@ -1,5 +1,6 @@
 """`docaxis compare`: two runs side by side, with what can be told from noise and what cannot."""
 
+from collections import Counter
 from typing import Annotated
 
 import typer
@@ -72,6 +73,9 @@ def _show(comparison: Comparison, names: tuple[str, str], language: Language) ->
         note = " → ".join(word(part, language) for part in row.note.split(" → "))
         table.add_row(*map(escape, _cells(row, language)), f"[{colour}]{said}[/]" if colour else said, escape(note))
     console.print(table)
+    counts = Counter(row.judgement for row in comparison.rows)
+    told = (f"{word(one.value, language)}: {counts[one]}" for one in Judgement if counts[one])
+    console.print("   ".join(told), style="bold", highlight=False)
     if comparison.differences:
         console.print(word("What differs between the runs:", language), style="bold")
         for difference in comparison.differences[:_DIFFERENCES_MAX]:

@@ -54,7 +54,9 @@ def replay(
     file: Annotated[
         list[Path] | None, typer.Argument(help="Folders of recordings; several are merged by time.")
     ] = None,
-    speed: Annotated[str, typer.Option(help="Recorded seconds in one second, or max: as fast as the axis goes.")] = "1",
+    speed: Annotated[
+        str | None, typer.Option(help="Recorded seconds in one second, or max: as fast as the axis goes; default: 1.")
+    ] = None,
     duration: Annotated[str | None, typer.Option(help="How long it takes, as 60s or 10m; the speed follows.")] = None,
     rate_limit: Annotated[float | None, typer.Option(min=0.001, help="Documents a second at most.")] = None,
     max_gap: Annotated[str | None, typer.Option(help="Idle no longer than this, as 2s: nights are skipped.")] = None,
@@ -81,7 +83,7 @@ def replay(
         str | None, typer.Option(help="Objective: 99 % sent within this of their time, as 2ms.")
     ] = None,
     objectives: Annotated[
-        Path | None, typer.Option(help="TOML file with [[objectives]], as a workload has them.")
+        Path | None, typer.Option(help=r"TOML file with [\[objectives]], as a workload has them.")
     ] = None,
     ks: Annotated[float | None, typer.Option("--ks", help="Objective: Kolmogorov-Smirnov distance at most.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Tell what would be sent, and send nothing.")] = False,
@@ -99,6 +101,10 @@ def replay(
     """Send recorded documents again at their own times, through the hub, and say how faithful that was."""
     settings = settings_from(settings_file, {"kafka.bootstrap_servers": bootstrap_servers, "topics.prefix": prefix})
     page = live_settings("127.0.0.1", page_port, None, token_file)
+    if speed is not None and duration is not None:
+        raise UsageError(
+            f"--speed {speed} and --duration {duration} each say how fast", next_step="leave one of them out"
+        )
     as_recorded = _one_of("--as", as_kind, "traffic", "recorded") == "recorded"
     if resume is not None:
         plan = _resumed(settings, resume, file or [])
@@ -114,7 +120,7 @@ def replay(
             created_us=time.time_ns() // 1000,
             as_recorded=as_recorded,
             clock=_one_of("--clock", clock, "sent", "calendar"),  # type: ignore[arg-type]
-            speed=1.0 if speed == "max" else _positive("--speed", speed),
+            speed=1.0 if speed in (None, "max") else _positive("--speed", speed),
             closed=speed == "max",
             max_gap_us=parse_duration_us("--max-gap", max_gap) if max_gap else None,
             rate_per_s=rate_limit,

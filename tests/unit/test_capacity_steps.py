@@ -1,20 +1,25 @@
 """What a step of a capacity search offers, what is made of its result, and what the answer says."""
 
+import io
 from math import inf
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from docaxis.cli import main
-from docaxis.commands.capacity import answer_content, verdict_line
+from docaxis.commands.capacity import answer_content
 from docaxis.commands.capacity_steps import StepWatch, limit_of, outcome_of, step_content
 from docaxis.commands.conduct_load import LoadMoment
 from docaxis.domain.plan import Plan, PlannedPhase
 from docaxis.workload.file import load_workload, shipped, workload_of
-from monitor.capacity import Capacity, CapacitySearch, Finding, Limit, Step, StepKind
+from monitor.capacity import Capacity, CapacitySearch, Finding, Limit, Step, StepKind, StepOutcome
 from monitor.capacity import Plan as SearchPlan
+from monitor.capacity_view import answer_sentences, capacity_view, step_begins, step_ended
 from monitor.reading import LEDGER, Reading, Readings
+from monitor.sentences import sentence
 from monitor.series import Series
+from monitor.words import Language
 
 STEP = Step(StepKind.CLIMB, 1234.5, 2.0, 8.0)
 
@@ -113,18 +118,49 @@ def test_a_search_that_the_generator_ends_never_speaks_of_the_hub() -> None:
     answer = search.answer
     assert answer is not None
     assert answer.finding is Finding.AT_LEAST
-    assert "at least" in verdict_line(answer)
-    assert "generator-limited" in verdict_line(answer)
+    assert "at least" in answer_sentences(answer, search)[0]
+    assert "generator-limited" in answer_sentences(answer, search)[0]
     content = answer_content(answer, search, load_workload("steady").workload)
     assert content["upper"] is None
     assert len(content["steps"]) == len(search.outcomes)
 
 
 def test_the_answer_names_the_interval_and_what_gave_way() -> None:
-    said = verdict_line(Capacity(Finding.FOUND, 190, 205, False, True, Limit("keeps up", "", "", "processor of hub")))
+    search = CapacitySearch(SearchPlan(100, 1))
+    answer = Capacity(Finding.FOUND, 190, 205, False, True, Limit("keeps up", "", "", "processor of hub"))
+    said = " ".join(answer_sentences(answer, search))
     for word in ("190.0", "205.0", "keeps up", "processor of hub"):
         assert word in said
-    assert "No answer" in verdict_line(Capacity(Finding.UNDECIDED, 0, inf, False, False, None))
+    assert "No answer" in answer_sentences(Capacity(Finding.UNDECIDED, 0, inf, False, False, None), search)[0]
+
+
+def test_an_answer_whose_rate_was_not_really_offered_says_so() -> None:
+    step = Step(StepKind.CONFIRM, 110, 1, 3)
+    outcomes = (StepOutcome(step, True, offered_rate=55.0),)
+    answer = Capacity(Finding.FOUND, 110, 120, False, True, None)
+    search = CapacitySearch(SearchPlan(100, 1), outcomes=outcomes)
+    assert "55.0 deliveries/s were offered there" in answer_sentences(answer, search)[-1]
+
+
+@pytest.mark.parametrize("finding", list(Finding))
+@pytest.mark.parametrize("generator_limited", [False, True])
+def test_everything_that_a_search_says_is_said_in_vietnamese(finding: Finding, generator_limited: bool) -> None:
+    limit = Limit("keeps up", "routing", "G22", "processor of hub")
+    steps = [Step(kind, 1234.5, 1, 3) for kind in StepKind]
+    outcomes = tuple(
+        StepOutcome(steps[0], held, late, limit, 0.1, offered_rate=5.0)
+        for held, late in ((True, False), (False, False), (False, True))
+    )
+    answer = Capacity(finding, 1234.5, 1300, generator_limited, True, limit)
+    search = CapacitySearch(SearchPlan(100, 1), outcomes=outcomes)
+    said = [
+        *map(step_begins, steps),
+        *(step_ended(one, "the generator was late") for one in outcomes),
+        *answer_sentences(answer, search),
+    ]
+    assert [one for one in said if sentence(one, Language.VI) == one] == []
+    console = Console(file=io.StringIO(), width=120)
+    console.print(capacity_view(answer, search, Language.VI))
 
 
 def test_rates_in_the_wrong_order_are_a_message() -> None:

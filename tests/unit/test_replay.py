@@ -296,6 +296,7 @@ def test_a_dry_run_tells_what_would_be_sent(tmp_path: Path, capsys: pytest.Captu
         (["{r}", "--clock", "wall"], "--clock 'wall' is not known"),
         (["{r}", "--as", "magic"], "--as 'magic' is not known"),
         (["--resume", "replay-none"], "is no plan of a replay"),
+        (["r", "--speed", "2", "--duration", "5s"], "each say how fast"),
         (["{r}/part-000000.parquet"], "is no recording"),
     ],
 )

@@ -1,7 +1,7 @@
 """The ledgers of a worker as gauges: what became of the deliveries it knows of, over all its partitions and runs."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import islice
 from operator import attrgetter
 
 import numpy as np
@@ -27,6 +27,9 @@ from streams.ledger import Ledger
 
 #: Most outstanding deliveries looked at in one scrape (some milliseconds): beyond that "many" is enough to know.
 LOOKED_AT_MAX = 100_000
+
+#: So many are looked at together, those read first before the others.
+BLOCK = 1_000
 
 _STATES = ("delivered_once", "duplicated", "refused", "outstanding")
 _FLAGS = ("late", "failed")
@@ -62,14 +65,30 @@ def ledger_families(
 
 def _outstanding(ledgers: Sequence[Ledger], now_us: int, lost_after_us: int) -> Iterator[Family]:
     """Yield how long what is outstanding has been so, of those read first: no look at all of them."""
-    looked_at = islice(chain.from_iterable(ledger.open.values() for ledger in ledgers), LOOKED_AT_MAX)
-    ages_us = now_us - np.fromiter(looked_at, np.int64)
+    ages_us = now_us - _sent_us(ledgers, now_us - min(WAITING_OVER_S[0] * 1_000_000, lost_after_us))
     yield Family(LEDGER_OVERDUE, int((ages_us > lost_after_us).sum()))
     waiting = Family(LEDGER_WAITING)
     for over_s in WAITING_OVER_S:
         waiting.add(int((ages_us > over_s * 1_000_000).sum()), str(over_s))
     yield waiting
     yield Family(LEDGER_OLDEST, max(0, now_us - min(_first_sent_us(ledgers), default=now_us)) / 1e6)
+
+
+def _sent_us(ledgers: Iterable[Ledger], young_us: int) -> Int64s:
+    """Return when what is outstanding was sent, as far as some of it was sent before `young_us`.
+
+    Outstanding deliveries are in the order in which they were read. Where a block has none that is old, those after it
+    are younger still; one that was stamped long before it was written is seen as soon as those before it are closed.
+    """
+    looked_at, left = [np.zeros(0, np.int64)], LOOKED_AT_MAX
+    for ledger in ledgers:
+        values = iter(ledger.open.values())
+        while left > 0 and len(block := np.fromiter(islice(values, min(BLOCK, left)), np.int64)):
+            looked_at.append(block)
+            left -= len(block)
+            if block.min() >= young_us:
+                break
+    return np.concatenate(looked_at)
 
 
 def _first_sent_us(ledgers: Iterable[Ledger]) -> Iterator[int]:
@@ -80,12 +99,15 @@ def _owed(ledgers: Iterable[Ledger], named: AgencyLabels) -> Family:
     """Return what is outstanding by recipient; the keys hold the recipient, foreign ones are looked up."""
     owed, left = np.zeros(named.other + 1, np.int64), LOOKED_AT_MAX
     for ledger in ledgers:
-        keys = np.fromiter(islice(ledger.open, left), np.int64)
+        keys = np.fromiter(islice(ledger.open, left), np.int64, min(left, len(ledger.open)))
+        if not len(keys):
+            continue
         left -= len(keys)
         codes = ledger.codes
-        numbers = np.bincount(keys[keys >= 0] & RECIPIENT_MASK, minlength=len(codes))
-        slots = np.array([named.slot(code) for code in codes.codes], np.int64)
-        np.add.at(owed, slots, numbers[: len(slots)])
+        numbers = np.bincount(keys[keys >= 0] & RECIPIENT_MASK, minlength=len(codes))[: len(codes)]
+        owing = np.flatnonzero(numbers)
+        slots = np.array([named.slot(codes.codes[row]) for row in owing.tolist()], np.int64)
+        np.add.at(owed, slots, numbers[owing])
         for key in _foreign(keys):
             owed[named.slot(codes.name(ledger.names[key][2])) if key in ledger.names else named.other] += 1
     family, counts, shown = Family(LEDGER_OWED), owed.tolist(), named.shown

@@ -135,6 +135,19 @@ def test_what_waits_is_told_by_its_age_and_by_whom_it_is_owed_to() -> None:
     assert (waiting(), owed()) == ([1, 1, 0, 0], [0, 1])
 
 
+def test_a_scrape_looks_no_further_than_at_what_is_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those read first are the oldest; one that was stamped long before it was written is seen in its turn."""
+    monkeypatch.setattr("streams.ledger_metrics.BLOCK", 1)
+    worker = Worker()
+    ages_s = (20, 15, 1, 30)
+    packets = [f"G22.2021.{number + 1:07d}.0" for number in range(len(ages_s))]
+    for packet, age_s in zip(packets, ages_s, strict=True):
+        worker.fold("sent", sent(packet, sent_us=SENT_US - age_s * 1_000_000))
+    assert worker.value("ledger_deliveries_waiting", over="10") == 2
+    worker.fold("status", receipt(packets[2]))
+    assert worker.value("ledger_deliveries_waiting", over="10") == 3
+
+
 def test_a_canary_is_no_traffic() -> None:
     worker = Worker()
     packet, run = "canary-main.1.0.0", canary_run("main")

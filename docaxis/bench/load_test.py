@@ -76,6 +76,6 @@ async def _run(session: Session, name: str, seconds: int, phase: dict[str, Any])
     settings = session.settings_for(prefix)
     own = settings.model_copy(update={"paths": settings.paths.model_copy(update={"runs": session.folder / "runs"})})
     test = prepare(name, content=content)
-    finished = await run_load_test(own, test, None, quiet=True)
+    finished = await run_load_test(own, test, None)
     await session.drop_topics(prefix)
     return finished

@@ -142,7 +142,7 @@ async def _run_step(settings: Settings, load_test: LoadTest, step: Step, broker:
     async with AsyncExitStack() as stack:
         if load_test.loaded.workload.hub == "reference":
             settings = await stack.enter_async_context(topics_of_its_own(settings, load_test.run))
-        return await run_load_test(settings, load_test, broker, quiet=True, why_end=watch.why_end)
+        return await run_load_test(settings, load_test, broker, why_end=watch.why_end)
 
 
 def answer_content(answer: Capacity, search: CapacitySearch, workload: Workload) -> dict[str, Any]:

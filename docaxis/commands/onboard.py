@@ -130,13 +130,7 @@ def onboard(
 
 async def _find(runs: OnboardingRuns, registry: Registry, repeat: int, *, headroom: bool) -> Found:
     """Make all runs and judge them."""
-    without: list[Ran] = []
-    together: list[Ran] = []
-    for number in range(repeat):
-        # The order alternates: what drifts meanwhile, such as a disk that fills, favours neither.
-        for joined in (False, True) if number % 2 == 0 else (True, False):
-            runs.tell(f"pair {number + 1} of {repeat}, {'with' if joined else 'without'} the newcomers ...")
-            (together if joined else without).append(await runs.run(joined=joined))
+    without, together = await _pairs(runs, repeat)
     before, after = ([run_of(one.result) for one in side] for side in (without, together))
     codes = [one.code for one in runs.newcomers]
     newcomers = [newcomer_of(code, [one.newcomers[code] for one in together]) for code in codes]
@@ -174,6 +168,18 @@ async def _find(runs: OnboardingRuns, registry: Registry, repeat: int, *, headro
         steps,
     )
     return Found(onboarding, together[-1])
+
+
+async def _pairs(runs: OnboardingRuns, repeat: int) -> tuple[list[Ran], list[Ran]]:
+    """Make the runs without the newcomers and those with them, in turn."""
+    without: list[Ran] = []
+    together: list[Ran] = []
+    for number in range(repeat):
+        # The order alternates: what drifts meanwhile, such as a disk that fills, favours neither.
+        for joined in (False, True) if number % 2 == 0 else (True, False):
+            runs.tell(f"pair {number + 1} of {repeat}, {'with' if joined else 'without'} the newcomers ...")
+            (together if joined else without).append(await runs.run(joined=joined))
+    return without, together
 
 
 def conclude(folder: Path, found: Found, started_s: float) -> dict[str, Any]:

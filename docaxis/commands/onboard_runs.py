@@ -166,7 +166,7 @@ class OnboardingRuns:
             settings = self.settings
             if test.loaded.workload.hub == "reference":
                 settings = await stack.enter_async_context(topics_of_its_own(settings, test.run))
-            finished = await run_load_test(settings, test, self.broker, quiet=True, observe=watch.observe)
+            finished = await run_load_test(settings, test, self.broker, observe=watch.observe)
         self.tell(f"  {_short(finished)}")
         return Ran(finished, self._newcomers_in(finished, watch) if joined else {})
 

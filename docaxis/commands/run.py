@@ -124,6 +124,17 @@ class LoadTest:
         return ["--registry", str(self.registry_file)] if self.registry_file else []
 
 
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A load test that came to its end."""
+
+    exit_code: int
+    folder: Path
+    result: dict[str, Any]
+    figures: LoadFigures
+    judgements: list[Judgement]
+
+
 def prepare(
     name: str,
     *,
@@ -203,10 +214,22 @@ def run(
         reachable,
         broker,
     ):
-        finished = asyncio.run(run_load_test(reachable, test, broker, page, language=lang, as_json=as_json))
+        console = Console(stderr=as_json)
+        finished = asyncio.run(run_load_test(reachable, test, broker, page, language=lang, console=console))
+        _show(finished, console, lang, as_json=as_json)
     path = write_report(load_run(finished.folder), test.registry, lang, finished.folder / REPORT)
     progress(os.path.relpath(path))
     raise typer.Exit(finished.exit_code)
+
+
+def _show(finished: Finished, console: Console, language: Language, *, as_json: bool) -> None:
+    """Show what a run came to."""
+    if as_json:
+        print(json.dumps(finished.result))
+        return
+    console.print(load_closing_view(finished.result, finished.judgements, language))
+    path = os.path.relpath(finished.folder / "result.json")
+    console.print(f"{finished.result['wall_seconds']:,.1f} s   {path}", highlight=False)
 
 
 def log_into(file: Path) -> None:
@@ -223,17 +246,6 @@ def offered_content(test: LoadTest) -> dict[str, Any]:
     return dumped
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """A load test that came to its end."""
-
-    exit_code: int
-    folder: Path
-    result: dict[str, Any]
-    figures: LoadFigures
-    judgements: list[Judgement]
-
-
 async def run_load_test(
     settings: Settings,
     test: LoadTest,
@@ -241,14 +253,13 @@ async def run_load_test(
     page_settings: LiveSettings | None = None,
     *,
     language: Language = Language.EN,
-    as_json: bool = False,
-    quiet: bool = False,
+    console: Console | None = None,
     observe: Callable[[LoadMoment], None] = lambda moment: None,
     why_end: Callable[[LoadMoment], str] = lambda moment: "",
 ) -> Finished:
     """Run it and write its result; `observe` is told of every moment, whoever else looks on.
 
-    The run ends early when an objective says so, or when `why_end` returns a reason.
+    Without a console nothing is shown. The run ends early when an objective says so, or when `why_end` returns why.
     """
     if needs_broker(test.loaded.workload.faults) and broker is None:
         raise UsageError(
@@ -259,8 +270,7 @@ async def run_load_test(
     folder = settings.paths.runs / test.run
     log_into(folder / "logs" / "conductor.log")
     started_us = time.time_ns() // 1000
-    console = Console(stderr=as_json)
-    if not quiet:
+    if console is not None:
         progress(f"{test.loaded.workload.name} ({test.run}); roles are starting ...", language)
         for command in test.joining_commands(settings):
             progress(f"on another machine: {command}", language)
@@ -280,22 +290,16 @@ async def run_load_test(
         cluster = (client_kwargs(settings.kafka), Topics(settings.topics.prefix), settings.topics.partitions)
         promises = replace(page_settings or LiveSettings(), objectives=ServiceObjectives.load())
         async with LivePage(*cluster, conductor.feed, test.registry, promises) as page:
-            if not quiet:
+            if console is not None:
                 progress(f"Live page: {page.url}/?run={test.run}&lang={language}", language)
-            with _teller(console, test.run, language, quiet=quiet) as tell:
+            with _teller(console, test.run, language) as tell:
 
                 def look(moment: LoadMoment) -> None:
                     observe(moment)
                     tell(moment)
 
                 conducted = await conductor.conduct(test.processors(), test.fleet_roles(), look)
-    finished = conclude(settings, test, conducted, started_us, folder)
-    if as_json:
-        print(json.dumps(finished.result))
-    elif not quiet:
-        console.print(load_closing_view(finished.result, finished.judgements, language))
-        console.print(f"{conducted.wall_seconds:,.1f} s   {os.path.relpath(folder / 'result.json')}", highlight=False)
-    return finished
+    return conclude(settings, test, conducted, started_us, folder)
 
 
 def conclude(settings: Settings, test: LoadTest, conducted: ConductedLoad, started_us: int, folder: Path) -> Finished:
@@ -371,17 +375,18 @@ def load_test_result(
 
 
 @contextlib.contextmanager
-def _teller(
-    console: Console, run_id: str, language: Language, *, quiet: bool
-) -> Iterator[Callable[[LoadMoment], None]]:
+def _teller(console: Console | None, run_id: str, language: Language) -> Iterator[Callable[[LoadMoment], None]]:
     """Give a function that shows moments: a table that changes on a terminal, a line now and then without one."""
+    if console is None:
+        yield lambda moment: None
+        return
     shown_s = [0.0]
-    live = Live(console=console, transient=True, auto_refresh=False) if sys.stdout.isatty() and not quiet else None
+    live = Live(console=console, transient=True, auto_refresh=False) if sys.stdout.isatty() else None
     interval_s = 0.5 if live is not None else PLAIN_INTERVAL_S
     with live or contextlib.nullcontext():
 
         def tell(now: LoadMoment) -> None:
-            if quiet or time.monotonic() - shown_s[0] < interval_s:
+            if time.monotonic() - shown_s[0] < interval_s:
                 return
             shown_s[0] = time.monotonic()
             now_us = time.time_ns() // 1000

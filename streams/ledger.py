@@ -353,12 +353,6 @@ class Ledger:
         totals["forgotten"] = self.closed.forgotten
         return totals
 
-    def overdue(self, before_us: int) -> int:
-        """Return how many outstanding deliveries were sent before `before_us`: lost, if that is the deadline."""
-        if not self.open:
-            return 0
-        return int((np.fromiter(self.open.values(), np.int64, len(self.open)) < before_us).sum())
-
 
 def _distinct(values: Int64s) -> bool:
     """Whether no value comes twice; by sorting, which numpy does forty times as fast as it finds unique values."""

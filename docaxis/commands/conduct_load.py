@@ -62,7 +62,6 @@ class LoadMoment:
     series: Series
     readings: Readings
     memory_bytes: int
-    drained_until_us: int | None  # while it drains: when what is outstanding counts as lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +252,7 @@ class LoadConductor:
             deadline_us = self._quiet_since_us(plan, readings) + self.workload.lost_after_us if over else None
             elapsed_s = (now_us - plan.begin_us) / 1e6
             memory = sum(self.axis.peak_rss_bytes.values())
-            moment = LoadMoment(elapsed_s, plan, series, readings, memory, deadline_us)
+            moment = LoadMoment(elapsed_s, plan, series, readings, memory)
             tell(moment)
             if not aborted and not over and (aborted := self.aborts(moment)):
                 self._plan = await self._say_plan(phases_ended(plan, now_us + CHANGE_LEAD_US), *voice)

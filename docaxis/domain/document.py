@@ -165,9 +165,6 @@ AXIS_CODE_MEANINGS: dict[AxisCode, str] = {
     AxisCode.RECIPIENT_LOCKED: "recipient locked",
 }
 
-#: Codes that refuse one delivery; every other one refuses the whole packet.
-ONE_DELIVERY_CODES = frozenset({AxisCode.RECIPIENT_UNKNOWN, AxisCode.RECIPIENT_LOCKED})
-
 
 class DocumentId(NamedTuple):
     """The parts of a document's identity under Decision 28/2018 Art. 10.2b."""

@@ -73,8 +73,5 @@ COLUMNS: tuple[Column, ...] = (
 
 SCHEMA = pa.schema([(column.name, column.type) for column in COLUMNS])
 
-#: What a recording of Kafka adds by itself; every other column is a field of the event.
-COORDINATES = ("sequence", "time_us", "kind", "partition", "offset", "record_ms")
-
 #: What a map of `docaxis import` may fill besides the columns that identify a delivery.
 ATTRIBUTES = ("type", "priority", "steering", "business", "size")

@@ -89,7 +89,7 @@ def _ended_at(growth_per_s: float) -> float | None:
         second = tick / 5
         counts = {"outstanding": round(second * growth_per_s)}
         readings.put(Reading(1, "run-1", LEDGER, 0, tick + 1, tick, counts=counts))
-        moment = LoadMoment(second, plan, Series("run-1"), readings, 0, None)
+        moment = LoadMoment(second, plan, Series("run-1"), readings, 0)
         if watch.why_end(moment):
             return second
     return None

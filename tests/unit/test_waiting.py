@@ -57,10 +57,12 @@ async def test_results_and_errors_of_work_are_its_own() -> None:
 
 async def test_a_sleep_ends_with_the_order_to_stop_or_by_itself() -> None:
     stop = asyncio.Event()
-    await sleep_unless(stop, 0.001)
-    await sleep_unless(stop, -1)
-    stop.set()
-    await sleep_unless(stop, 10_000)
+    async with asyncio.timeout(60):  # of ten thousand seconds
+        await sleep_unless(stop, 0.001)
+        await sleep_unless(stop, -1)
+        stop.set()
+        await sleep_unless(stop, 10_000)
+    assert stop.is_set()
 
 
 async def test_the_first_of_several_ends_the_wait_and_its_error_is_raised() -> None:

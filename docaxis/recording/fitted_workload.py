@@ -1,5 +1,7 @@
 """A fit as a workload file: some days of the fitted week, squeezed into so many seconds each. Pure."""
 
+import json
+
 from docaxis.recording.fitting import BURST_US, CALM_US, DAYS, HOURS, Fitted
 
 #: A follow-up comes at most this part of the run after its document, or the run would hold none.
@@ -16,9 +18,9 @@ def workload_toml(fitted: Fitted, traffic_file: str, name: str, day_s: float, da
     lines = [
         f"# Fitted to {fitted.working_days} working days: documents by hour of the week, holidays, bursts, who writes",
         "# what to whom. `day` and `days` say which days it runs: any others have the hours of their weekdays.",
-        f'name = "{name}"',
+        f"name = {json.dumps(name)}",
         'purpose = "the week of the recording, hour by hour"',
-        *([f'registry = "{registry}"'] if registry else []),
+        *([f"registry = {json.dumps(registry, ensure_ascii=False)}"] if registry else []),
         "",
         "[documents]",
         f"calendar_start = {first.isoformat()}T00:00:00",
@@ -49,7 +51,7 @@ def workload_toml(fitted: Fitted, traffic_file: str, name: str, day_s: float, da
         ]
     drain_s = max(30.0, 4 * (fitted.pickup_us or 0.0) / 1e6)
     lines += ["", "[[phases]]", 'name = "drain"', 'kind = "drain"', f'duration = "{drain_s:.0f} s"']
-    lines += ["", "[[traffic]]", 'name = "recorded"', f'like = "{traffic_file}"']
+    lines += ["", "[[traffic]]", 'name = "recorded"', f"like = {json.dumps(traffic_file, ensure_ascii=False)}"]
     return "\n".join(lines) + "\n"
 
 

@@ -1,5 +1,6 @@
 """`docaxis canary`: marked documents through the real path at a low rate, measured end to end, no traffic."""
 
+import asyncio
 import re
 from typing import Annotated
 
@@ -13,7 +14,7 @@ from docaxis.domain.errors import UsageError
 from docaxis.domain.run import canary_run
 from docaxis.kafka.broker import reachable_kafka
 from docaxis.kafka.client import client_kwargs
-from docaxis.kafka.topics import Topics
+from docaxis.kafka.topics import Topics, require_topics
 from producers.canary import Canary, CanarySettings
 from producers.canary_metrics import CanaryMetrics
 from producers.canary_watch import CanaryStage, CanaryStats, CanaryWatch
@@ -52,6 +53,8 @@ def canary(
         if code not in codes:
             raise UsageError(f"{option} {code}: no such agency in the registry", next_step="give a code as in H53")
     clock, kafka = SystemClock(), reachable_kafka(settings)
+    if not owned:
+        asyncio.run(require_topics(kafka, Topics(settings.topics.prefix).all))
     run = canary_run(name)
     watch = CanaryWatch(CanaryStats(), until, int(lost_after * 1e6))
     canary_settings = CanarySettings(

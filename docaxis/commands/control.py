@@ -16,7 +16,7 @@ from docaxis.kafka.broker import reachable_kafka
 from docaxis.kafka.client import client_kwargs
 from docaxis.kafka.cluster import probe
 from docaxis.kafka.control import ControlFeed, say
-from docaxis.kafka.topics import Topics
+from docaxis.kafka.topics import Topics, require_topics
 
 app = new_app(__doc__)
 
@@ -53,8 +53,10 @@ def control(
         )
     settings = settings_from(settings_file, {"kafka.bootstrap_servers": bootstrap_servers, "topics.prefix": prefix})
     kafka = reachable_kafka(settings)
+    topics = Topics(settings.topics.prefix)
     asyncio.run(probe(kafka))
-    print(asyncio.run(_control(client_kwargs(kafka), Topics(settings.topics.prefix), run, verb, value)))
+    asyncio.run(require_topics(kafka, [topics.control]))
+    print(asyncio.run(_control(client_kwargs(kafka), topics, run, verb, value)))
 
 
 async def _control(client: dict[str, Any], topics: Topics, run: str, verb: Verb, value: str) -> str:

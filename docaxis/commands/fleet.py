@@ -21,7 +21,7 @@ from docaxis.domain.event import RUN_LENGTH_MAX
 from docaxis.kafka.broker import reachable_kafka
 from docaxis.kafka.client import client_kwargs
 from docaxis.kafka.cluster import probe
-from docaxis.kafka.topics import Topics, plan_topics, require_topics
+from docaxis.kafka.topics import Topics, require_topics
 from docaxis.recording.replay_plan import read_plan
 from producers.fleet import Fleet
 from producers.fleet_metrics import FleetMetrics
@@ -88,7 +88,7 @@ def fleet(
     number, of = parse_share(share)
     kafka = reachable_kafka(settings)
     if not owned:  # whoever starts roles has made the topics
-        asyncio.run(require_topics(kafka, plan_topics(settings.topics)))
+        asyncio.run(require_topics(kafka, Topics(settings.topics.prefix).all))
     topics, agencies = Topics(settings.topics.prefix), Registry.load(registry)
     if join:
         asyncio.run(probe(kafka))

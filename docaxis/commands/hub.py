@@ -12,7 +12,7 @@ from docaxis.domain.clock import SystemClock
 from docaxis.domain.errors import UsageError
 from docaxis.kafka.broker import reachable_kafka
 from docaxis.kafka.client import client_kwargs
-from docaxis.kafka.topics import Topics, plan_topics, require_topics
+from docaxis.kafka.topics import Topics, require_topics
 from streams.hub import HubSettings, HubStats, run_hub
 from streams.hub_metrics import HubMetrics
 from streams.routing import Directory
@@ -47,7 +47,7 @@ def hub(
     clock, stats = SystemClock(), HubStats()
     kafka = reachable_kafka(settings)
     if not owned:  # whoever starts roles has made the topics
-        asyncio.run(require_topics(kafka, plan_topics(settings.topics)))
+        asyncio.run(require_topics(kafka, Topics(settings.topics.prefix).all))
     hub_settings = HubSettings(
         client_kwargs(kafka),
         Topics(settings.topics.prefix),

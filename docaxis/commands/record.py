@@ -20,7 +20,7 @@ from docaxis.files import write_whole
 from docaxis.kafka.broker import reachable_kafka
 from docaxis.kafka.client import client_kwargs
 from docaxis.kafka.cluster import probe
-from docaxis.kafka.topics import EVENTS, Topics
+from docaxis.kafka.topics import EVENTS, Topics, require_topics
 from docaxis.recording.manifest import REGISTRY, write_manifest
 from docaxis.recording.recorder import Recorder, RecorderStats, Selection
 from docaxis.recording.summary import summarise
@@ -67,6 +67,7 @@ def record(
         Registry.load(registry)  # its faults are told before anything is written
     source = {"prefix": settings.topics.prefix, **chosen.described()}
     asyncio.run(probe(kafka))
+    asyncio.run(require_topics(kafka, [f"{settings.topics.prefix}.{topic}" for topic in chosen.topics]))
     writer = RecordingWriter(out, source, part_rows=part_rows)
     if writer.rows:
         progress(f"Going on after {writer.rows:,} rows in {len(writer.parts)} parts")

@@ -13,7 +13,7 @@ from docaxis.domain.calendar import date_of, vietnam_calendar
 from docaxis.domain.clock import Clock, SystemClock
 from docaxis.kafka.broker import reachable_kafka
 from docaxis.kafka.client import client_kwargs
-from docaxis.kafka.topics import Topics, plan_topics, require_topics
+from docaxis.kafka.topics import Topics, require_topics
 from monitor.lag import LagMetrics
 from streams.answers import Answers
 from streams.journey import Journeys
@@ -59,7 +59,7 @@ def stream(
     clock, stats = SystemClock(), WorkerStats()
     kafka = reachable_kafka(settings)
     if not owned:  # whoever starts roles has made the topics
-        asyncio.run(require_topics(kafka, plan_topics(settings.topics)))
+        asyncio.run(require_topics(kafka, Topics(settings.topics.prefix).all))
     worker_settings = WorkerSettings(
         client_kwargs(kafka),
         Topics(settings.topics.prefix),

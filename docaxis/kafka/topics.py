@@ -154,11 +154,11 @@ async def check_topics(kafka: KafkaSettings, plans: Iterable[TopicPlan]) -> None
         _refuse(missing + await _mismatches(admin, plans, found))
 
 
-async def require_topics(kafka: KafkaSettings, plans: Iterable[TopicPlan]) -> None:
-    """Raise ClusterError that lists the topics that are missing: without them a role would wait for ever."""
+async def require_topics(kafka: KafkaSettings, names: Iterable[str]) -> None:
+    """Raise ClusterError naming the topics that are missing: without them a client asks for them without a pause."""
     async with admin_client(kafka) as admin:
         found = await _existing(admin)
-    missing = [plan.name for plan in plans if plan.name not in found]
+    missing = [name for name in names if name not in found]
     if missing:
         raise ClusterError(
             f"These topics do not exist on {kafka.bootstrap_servers}: {', '.join(missing)}",

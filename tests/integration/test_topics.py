@@ -1,7 +1,10 @@
 """Topics on a real broker: created as planned, checked, every difference told at once."""
 
+from pathlib import Path
+
 import pytest
 
+from docaxis.cli import main
 from docaxis.domain.errors import ClusterError, UnreachableError
 from docaxis.kafka.topics import TopicPlan, Topics, check_topics, delete_topics, ensure_topics, plan_topics
 from docaxis.settings import KafkaSettings, TopicSettings
@@ -54,6 +57,26 @@ async def test_more_replicas_than_brokers_is_kafkas_refusal_in_our_words(
     with pytest.raises(ClusterError, match=r"replication") as caught:
         await ensure_topics(kafka, plans)
     assert "number of brokers" in caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["hub"], ["stream"], ["fleet", "--run", "r"], ["canary"], ["control", "latest", "pause"], ["record", "out"]],
+)
+def test_a_command_on_topics_that_do_not_exist_says_so_at_once(
+    kafka: KafkaSettings,
+    command: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    where = ["--bootstrap-servers", kafka.bootstrap_servers, "--prefix", "nowhere"]
+    assert main([*command, *where]) == 4
+    said = capsys.readouterr().err
+    assert "These topics do not exist on" in said
+    assert "docaxis topics create" in said
+    assert not list(tmp_path.iterdir())
 
 
 async def test_an_unreachable_cluster(plans: tuple[TopicPlan, ...]) -> None:

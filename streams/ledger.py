@@ -97,22 +97,21 @@ class Ledger:
         fan_out = np.array([len(event.recipients) for event in events], np.int64)
         recipients = self.codes.indices([code for event in events for code in event.recipients])
         self.counts.documents += len(events)
-        for row in np.flatnonzero(fan_out == 0).tolist():
-            self._note_empty(self._packet_key(events[row].packet_id, events[row].sender))
         all_new = self._advance_frontier(bases)
         if all_new and not (self.unmatched or self.unmatched_refusals) and recipients.max(initial=0) < CODES_MAX:
             keys = np.repeat(bases, fan_out) | recipients
             if _distinct(keys):
                 self._expect_new(events, keys, fan_out)
+                for row in np.flatnonzero(fan_out == 0).tolist():
+                    self._note_empty(self._packet_key(events[row].packet_id, events[row].sender))
                 return
         for event, base in zip(events, bases.tolist(), strict=True):
             self._expect(event, base)
 
     def _note_empty(self, packet_key: int) -> None:
-        if packet_key not in self.unmatched_refusals:
-            self.empty.setdefault(packet_key)
-            if len(self.empty) > self.bounds.unmatched_max:
-                del self.empty[next(iter(self.empty))]
+        self.empty[packet_key] = None
+        if len(self.empty) > self.bounds.unmatched_max:
+            del self.empty[next(iter(self.empty))]
 
     def _advance_frontier(self, bases: Int64s) -> bool:
         """Note how far each sender has come; return whether none of these packets can have been read before."""
@@ -144,11 +143,10 @@ class Ledger:
         repeated = False
         packet_key = self._packet_key(event.packet_id, event.sender)
         refused_whole = self.unmatched_refusals.pop(packet_key, None)
-        if packet_key in self.empty:
-            code = self.empty.pop(packet_key)
-            refused_whole = refused_whole if code is None else code
-            if not event.recipients:
-                self.empty[packet_key] = None
+        if event.recipients:  # a refusal of the empty one refuses these, too
+            refused_whole = self.empty.pop(packet_key, None) if refused_whole is None else refused_whole
+        elif refused_whole is None:
+            self._note_empty(packet_key)
         for recipient in dict.fromkeys(map(self.codes.name, event.recipients)):
             key = self._key(event.packet_id, event.sender, recipient, base)
             if self._places(key) is not None:

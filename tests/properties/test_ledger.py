@@ -247,10 +247,11 @@ def test_totals_equal_the_model_for_any_history_in_any_batches(history: list[Eve
 
 @LAW
 @given(histories())
+@example([events.sent(recipients=[])] * 4 + [events.sent(recipients=["H01"]), events.sent(recipients=[])])
 def test_batches_leave_the_same_tables_as_single_events(history: list[Event]) -> None:
     agencies = sorted({*SPELLINGS.values(), "G22"})  # numbered beforehand: new ones are numbered as they appear
     together, apart = ledger_of(history, 1000, Codes(agencies)), ledger_of(history, 1, Codes(agencies))
-    for name in ("counts", "open", "overlay", "unmatched", "unmatched_refusals", "names", "frontier"):
+    for name in ("counts", "open", "overlay", "unmatched", "unmatched_refusals", "names", "frontier", "empty"):
         assert getattr(together, name) == getattr(apart, name), name
     assert together.closed.between(*ANY_KEY) == apart.closed.between(*ANY_KEY)
 

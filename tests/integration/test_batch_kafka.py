@@ -92,6 +92,13 @@ async def until(condition: Callable[[], bool], what: str) -> None:
         await asyncio.sleep(0.02)
 
 
+async def until_committed(options: dict[str, Any]) -> None:
+    """Wait until the group has committed something: a worker commits by the clock, however much it has read."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not any((await committed_and_ends(options["bootstrap_servers"], options["group"], options["topics"]))[0]):
+        assert time.monotonic() < deadline, f"nothing was committed within {DEADLINE_S} s"
+
+
 @asynccontextmanager
 async def running(worker: CountingWorker) -> AsyncIterator[CountingWorker]:
     """Run a worker in this process; a graceful stop at the end."""
@@ -188,6 +195,7 @@ async def test_killed_worker_goes_on_where_its_state_ends(options: dict[str, Any
     total = await produce(options["bootstrap_servers"], options["topics"], 3000)
     with process({**options, "name": "killed", "chunk_size": 50, "chunk_delay_s": 0.005}) as child:
         await until(lambda: sum(stored(tmp_path, "records").values()) > 1000, "1,000 records stored")
+        await until_committed(options)
         child.send_signal(signal.SIGKILL)
     before = stored(tmp_path, "position")
     committed, _ = await committed_and_ends(options["bootstrap_servers"], options["group"], options["topics"])

@@ -37,8 +37,8 @@ class Feed:
         reader = AIOKafkaConsumer(
             **self._client, isolation_level="read_committed", enable_auto_commit=False, auto_offset_reset="earliest"
         )
-        await reader.start()
         try:
+            await reader.start()
             reader.assign(self._tps)
             ends = await reader.end_offsets(self._tps)
             await reader.seek_to_beginning()

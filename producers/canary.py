@@ -127,8 +127,8 @@ class Canary:
         topics = (settings.topics.delivered, settings.topics.status, settings.topics.refused)
         tps = [TopicPartition(topic, number) for topic in topics for number in range(settings.partitions)]
         reader = AIOKafkaConsumer(**settings.client, isolation_level="read_committed", enable_auto_commit=False)
-        await reader.start()
         try:
+            await reader.start()
             reader.assign(tps)
             if not self._positions:
                 self._positions = dict(await reader.end_offsets(tps))

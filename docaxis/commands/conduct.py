@@ -13,6 +13,7 @@ from docaxis.commands.axis import Axis
 from docaxis.domain.errors import InfrastructureError
 from docaxis.kafka.client import client_kwargs
 from docaxis.kafka.drain import count_unread
+from docaxis.kafka.following import see_ended
 from docaxis.kafka.topics import Topics
 from docaxis.settings import Settings
 from monitor.feed import Feed
@@ -85,8 +86,7 @@ class Conductor:
             )
         finally:
             stop.set()
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
+            await see_ended([following])
 
     async def _until_settled(self, started_s: float, tell: Callable[[Moment], None]) -> None:
         readings, run, partitions = self.feed.readings, self._run, self._settings.topics.partitions

@@ -22,6 +22,7 @@ from docaxis.kafka.broker import EmbeddedBroker
 from docaxis.kafka.client import client_kwargs
 from docaxis.kafka.control import ControlFeed, say
 from docaxis.kafka.drain import stable_ends
+from docaxis.kafka.following import see_ended
 from docaxis.kafka.topics import Topics
 from docaxis.settings import Settings
 from docaxis.workload.model import Workload
@@ -162,9 +163,7 @@ class LoadConductor:
         finally:
             await injector.end()
             stop.set()
-            for task in following:
-                task.cancel()
-            await asyncio.gather(*following, return_exceptions=True)
+            await see_ended(following)
             with contextlib.suppress(KafkaError, TimeoutError):
                 await asyncio.wait_for(say(producer, topics, Over(self.run)), OVER_SAID_WITHIN_S)
             await producer.stop()

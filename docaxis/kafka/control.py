@@ -61,8 +61,8 @@ class ControlFeed:
         reader = AIOKafkaConsumer(
             **self._client, enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=100
         )
-        await reader.start()
         try:
+            await reader.start()
             reader.assign([self._tp])
             end = (await reader.end_offsets([self._tp]))[self._tp]
             await reader.seek_to_beginning()

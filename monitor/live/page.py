@@ -9,7 +9,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
@@ -20,7 +20,9 @@ from aiohttp import web
 from docaxis.domain.agency import Registry
 from docaxis.domain.clock import Clock, SystemClock
 from docaxis.domain.errors import InfrastructureError
+from docaxis.kafka.following import see_ended
 from docaxis.kafka.topics import Topics
+from docaxis.kafka.waiting import first_of, sleep_unless
 from monitor.exposition import Exposition
 from monitor.feed import Feed
 from monitor.group_lag import GroupLag
@@ -100,6 +102,7 @@ class LivePage:
         self._feed = feed
         self._stack = AsyncExitStack()
         self._stop = asyncio.Event()
+        self._works: list[asyncio.Future[None]] = []
         self.url = ""
 
     async def __aenter__(self) -> Self:
@@ -131,7 +134,8 @@ class LivePage:
             self._follow_plans(),
             self._follow_groups(),
         ):
-            self._stack.push_async_callback(_end, asyncio.ensure_future(work))
+            self._works.append(asyncio.ensure_future(work))
+        self._stack.push_async_callback(self._end_works)
         return self
 
     async def __aexit__(
@@ -139,6 +143,12 @@ class LivePage:
     ) -> None:
         self._stop.set()
         await self._stack.aclose()
+
+    async def _end_works(self) -> None:
+        await see_ended(self._works)
+        for work in self._works:
+            if not work.cancelled():
+                work.result()
 
     async def _follow_plans(self) -> None:
         if self._server.extras is self._steering:
@@ -149,7 +159,9 @@ class LivePage:
             await self._lag.follow(self._stop)
 
     async def _tick(self) -> None:
-        await self._feed.caught_up.wait()  # else what was there before would look as if it all happened now
+        await first_of(
+            self._feed.caught_up.wait(), self._stop.wait()
+        )  # else what was there before would look as if it all happened now
         loop = asyncio.get_running_loop()
         due_s = loop.time()
         while not self._stop.is_set():
@@ -161,14 +173,7 @@ class LivePage:
             except (ValueError, ArithmeticError, LookupError):  # a reading of another's making: say so, and go on
                 log.exception("the page could not be renewed")
             due_s = max(due_s + TICK_S, loop.time())
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._stop.wait(), due_s - loop.time())
-
-
-async def _end(task: "asyncio.Future[None]") -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+            await sleep_unless(self._stop, due_s - loop.time())
 
 
 def registry_json(registry: Registry) -> bytes:

@@ -48,8 +48,8 @@ class RecentRefusals:
         reader = AIOKafkaConsumer(
             **self._client, isolation_level="read_committed", enable_auto_commit=False, auto_offset_reset="latest"
         )
-        await reader.start()
         try:
+            await reader.start()
             reader.assign(self._tps)
             begins, ends = await reader.beginning_offsets(self._tps), await reader.end_offsets(self._tps)
             for tp in self._tps:

@@ -16,7 +16,6 @@ Reprocessing is not this module's matter: its owner gives each record once, by o
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import repeat
 from operator import attrgetter
 
 import numpy as np
@@ -25,6 +24,7 @@ import numpy.typing as npt
 from docaxis.domain.event import Receipt, Refusal, Sent
 from streams.closed import Closed
 from streams.keys import CODES_MAX, FOREIGN, Codes, Int64s, foreign_key, packet_base, packet_bases, sequence_slots
+from streams.open import Open
 
 Bools = npt.NDArray[np.bool_]
 
@@ -80,13 +80,12 @@ class Ledger:
         self.codes = codes
         self.bounds = bounds
         self.counts = LedgerCounts()
-        self.open: dict[int, int] = {}  # outstanding: key -> sent_us
+        self.open = Open(codes)
         self.closed = Closed()
         self.overlay: dict[int, list[int]] = {}  # key -> places, of deliveries that are more than once closed
         self.unmatched: dict[int, list[tuple[int, bool, bool]]] = {}  # key -> (place, late, failed) of each receipt
         self.unmatched_refusals: dict[int, int] = {}  # delivery key, or packet key of a whole refusal -> code
         self.empty: dict[int, int | None] = {}  # packets that were for nobody -> code of their refusal, if it was read
-        self.names: dict[int, tuple[str, str, str]] = {}  # open foreign keys: packet, document, recipient
         self.frontier: dict[int, int] = {}  # (sender, year) -> highest sequence read: above it all is new
 
     # --- documents
@@ -136,7 +135,7 @@ class Ledger:
 
     def _expect_new(self, events: Sequence[Sent], keys: Int64s, fan_out: Int64s) -> None:
         sent_us = np.repeat(np.array([event.sent_us for event in events], np.int64), fan_out)
-        self.open.update(zip(keys.tolist(), sent_us.tolist(), strict=True))
+        self.open.put_all(keys, sent_us)
         self.counts.deliveries_expected += len(keys)
 
     def _expect(self, event: Sent, base: int) -> None:
@@ -153,9 +152,7 @@ class Ledger:
                 repeated = True
                 continue
             self.counts.deliveries_expected += 1
-            self.open[key] = event.sent_us
-            if key < 0:
-                self.names[key] = (event.packet_id, event.document_id, recipient)
+            self.open.put(key, event.sent_us, (event.packet_id, event.document_id, recipient))
             refused = self.unmatched_refusals.pop(key, refused_whole)
             if refused is not None:
                 self._refuse(key, refused)
@@ -191,8 +188,7 @@ class Ledger:
 
     def _close(self, keys: Int64s, places: Int64s, late: Bools, failed: list[bool]) -> None:
         """Close what is open in one stroke; what is not goes the long way, after it and in order."""
-        found = list(map(self.open.pop, keys.tolist(), repeat(None)))
-        missed = [i for i, sent_us in enumerate(found) if sent_us is None] if None in found else []
+        missed = self.open.take_all(keys)
         if missed:
             self.closed.add(np.delete(keys, missed), np.delete(places, missed))
         else:
@@ -200,9 +196,6 @@ class Ledger:
         self.counts.delivered_once += len(keys) - len(missed)
         self.counts.late += int(late.sum()) - int(late[missed].sum())
         self.counts.failed += sum(failed) - sum(failed[i] for i in missed)
-        if self.names:
-            for key in keys.tolist():
-                self.names.pop(key, None)
         for i in missed:
             self._receive(int(keys[i]), int(places[i]), bool(late[i]), failed[i])
 
@@ -239,8 +232,7 @@ class Ledger:
     def _remember(self, key: int, places: list[int], place: int) -> None:
         """Add a place to what is known: the first closes the delivery, a further one gives it a history."""
         if not places:
-            del self.open[key]
-            self.names.pop(key, None)
+            self.open.take(key)
             self.closed.put(key, place)
             return
         if len(places) == HISTORY_MAX:

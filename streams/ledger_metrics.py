@@ -22,7 +22,7 @@ from monitor.catalogue import (
     WAITING_OVER_S,
 )
 from monitor.metric import Family
-from streams.keys import RECIPIENT_MASK, Int64s
+from streams.keys import Int64s
 from streams.ledger import Ledger
 
 #: Most outstanding deliveries looked at in one scrape (some milliseconds): beyond that "many" is enough to know.
@@ -82,7 +82,7 @@ def _sent_us(ledgers: Iterable[Ledger], young_us: int) -> Int64s:
     """
     looked_at, left = [np.zeros(0, np.int64)], LOOKED_AT_MAX
     for ledger in ledgers:
-        values = iter(ledger.open.values())
+        values = iter(ledger.open.sent_us.values())
         while left > 0 and len(block := np.fromiter(islice(values, min(BLOCK, left)), np.int64)):
             looked_at.append(block)
             left -= len(block)
@@ -92,32 +92,20 @@ def _sent_us(ledgers: Iterable[Ledger], young_us: int) -> Int64s:
 
 
 def _first_sent_us(ledgers: Iterable[Ledger]) -> Iterator[int]:
-    return (next(iter(ledger.open.values())) for ledger in ledgers if ledger.open)
+    return (next(iter(ledger.open.sent_us.values())) for ledger in ledgers if ledger.open)
 
 
 def _owed(ledgers: Iterable[Ledger], named: AgencyLabels) -> Family:
-    """Return what is outstanding by recipient; the keys hold the recipient, foreign ones are looked up."""
-    owed, left = np.zeros(named.other + 1, np.int64), LOOKED_AT_MAX
+    """Return what is outstanding by recipient."""
+    owed = np.zeros(named.other + 1, np.int64)
     for ledger in ledgers:
-        keys = np.fromiter(islice(ledger.open, left), np.int64, min(left, len(ledger.open)))
-        if not len(keys):
-            continue
-        left -= len(keys)
-        codes = ledger.codes
-        numbers = np.bincount(keys[keys >= 0] & RECIPIENT_MASK, minlength=len(codes))[: len(codes)]
-        owing = np.flatnonzero(numbers)
-        slots = np.array([named.slot(codes.codes[row]) for row in owing.tolist()], np.int64)
-        np.add.at(owed, slots, numbers[owing])
-        for key in _foreign(keys):
-            owed[named.slot(codes.name(ledger.names[key][2])) if key in ledger.names else named.other] += 1
-    family, counts, shown = Family(LEDGER_OWED), owed.tolist(), named.shown
+        counts, codes = ledger.open.owed, ledger.codes.codes
+        owing = np.flatnonzero(counts)
+        labels = (named.slot(codes[row]) if row < len(codes) else named.other for row in owing.tolist())
+        np.add.at(owed, np.fromiter(labels, np.int64, len(owing)), counts[owing])
+    family, counted, shown = Family(LEDGER_OWED), owed.tolist(), named.shown
     for slot, label in shown:
-        family.add(counts[slot], label)
-    if counts[named.other] and (named.other, OTHER) not in shown:  # owed to agencies that nothing has reached yet
-        family.add(counts[named.other], OTHER)
+        family.add(counted[slot], label)
+    if counted[named.other] and (named.other, OTHER) not in shown:  # owed to agencies that nothing has reached yet
+        family.add(counted[named.other], OTHER)
     return family
-
-
-def _foreign(keys: Int64s) -> list[int]:
-    found: list[int] = keys[keys < 0].tolist()
-    return found

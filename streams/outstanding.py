@@ -42,11 +42,11 @@ class Outstanding:
     def of(cls, ledger: Ledger) -> "Outstanding":
         """Take the columns of what is open now."""
         count = len(ledger.open)
-        keys = np.fromiter(ledger.open.keys(), np.int64, count)
-        sent_us = np.fromiter(ledger.open.values(), np.int64, count)
+        keys = np.fromiter(ledger.open.sent_us.keys(), np.int64, count)
+        sent_us = np.fromiter(ledger.open.sent_us.values(), np.int64, count)
         recipients = keys & RECIPIENT_MASK
         for row in np.flatnonzero(keys < 0).tolist():  # hashed: the name is kept beside
-            recipients[row] = ledger.codes.index(ledger.names[int(keys[row])][2])
+            recipients[row] = ledger.codes.index(ledger.open.names[int(keys[row])][2])
         return cls(ledger, keys, sent_us, recipients)
 
     def by_recipient(self) -> dict[str, int]:
@@ -101,7 +101,7 @@ class Outstanding:
         for row in rows:
             key, sent_us = int(self.keys[row]), int(self.sent_us[row])
             if key < 0:
-                packet_id, document_id, recipient = self.ledger.names[key]
+                packet_id, document_id, recipient = self.ledger.open.names[key]
                 yield OpenDelivery(packet_id, document_id, "", recipient, sent_us)
             else:
                 sender, year, ordinal, serial = read_packet(key)

@@ -35,8 +35,8 @@ class Remembered:
 def remembered(ledger: Ledger, document_id: str) -> list[Remembered]:
     """Return all that is known of a document's deliveries; those of ids that do not pack only while they are open."""
     named = [
-        Remembered(packet_id, recipient, "outstanding", ledger.open[key])
-        for key, (packet_id, document, recipient) in ledger.names.items()
+        Remembered(packet_id, recipient, "outstanding", ledger.open.sent_us[key])
+        for key, (packet_id, document, recipient) in ledger.open.names.items()
         if document == document_id and key in ledger.open
     ]
     try:
@@ -48,7 +48,7 @@ def remembered(ledger: Ledger, document_id: str) -> list[Remembered]:
     if first is None:
         return named
     end = first + (1 << ORDINAL_SHIFT)
-    opened = [(key, sent_us) for key, sent_us in ledger.open.items() if first <= key < end]
+    opened = [(key, sent_us) for key, sent_us in ledger.open.sent_us.items() if first <= key < end]
     packets = [_known(ledger, key, "outstanding", sent_us) for key, sent_us in opened]
     packets += [_closed(ledger, key, place) for key, place in ledger.closed.between(first, end)]
     return named + sorted(packets, key=lambda one: (one.packet_id, one.recipient))

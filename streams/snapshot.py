@@ -182,12 +182,12 @@ def _stored_ledger(run: str, ledger: Ledger) -> _StoredLedger:
     return _StoredLedger(
         run=run,
         counts=asdict(ledger.counts),
-        open_keys=np.fromiter(ledger.open.keys(), np.int64, count).tobytes(),
-        open_sent_us=np.fromiter(ledger.open.values(), np.int64, count).tobytes(),
+        open_keys=np.fromiter(ledger.open.sent_us.keys(), np.int64, count).tobytes(),
+        open_sent_us=np.fromiter(ledger.open.sent_us.values(), np.int64, count).tobytes(),
         overlay=ledger.overlay,
         unmatched=ledger.unmatched,
         unmatched_refusals=ledger.unmatched_refusals,
-        names=ledger.names,
+        names=ledger.open.names,
         frontier=ledger.frontier,
         segments=[(segment.number, len(segment.keys)) for segment in ledger.closed.segments],
         next_number=ledger.closed.next_number,
@@ -209,12 +209,11 @@ def _restored_state(stored: _StoredState, partition: int, duties: Duties, bounds
 
 def _restore_ledger(ledger: Ledger, stored: _StoredLedger) -> None:
     ledger.counts = LedgerCounts(**stored.counts)
-    keys = np.frombuffer(stored.open_keys, np.int64).tolist()
-    ledger.open = dict(zip(keys, np.frombuffer(stored.open_sent_us, np.int64).tolist(), strict=True))
+    keys, sent_us = (np.frombuffer(one, np.int64).tolist() for one in (stored.open_keys, stored.open_sent_us))
+    ledger.open.restore(keys, sent_us, stored.names)
     ledger.overlay = stored.overlay
     ledger.unmatched = stored.unmatched
     ledger.unmatched_refusals = stored.unmatched_refusals
-    ledger.names = stored.names
     ledger.frontier = stored.frontier
     ledger.closed.next_number = stored.next_number
     ledger.closed.forgotten = stored.forgotten

@@ -32,7 +32,7 @@ LEDGER_WAITING = _stream(
 )  # fmt: skip
 LEDGER_OWED = _stream(
     "docaxis_stream_ledger_deliveries_owed", "gauge",
-    "Outstanding deliveries by recipient (at most 100,000 are counted). High for one: that agency does not fetch its "
+    "Outstanding deliveries by recipient. High for one: that agency does not fetch its "
     "inbox. High for all: the hub is behind.",
     labels=("recipient",),
 )  # fmt: skip

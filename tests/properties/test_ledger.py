@@ -139,6 +139,9 @@ class Model:
         self.counts["refusals_repeated"] += refused in self.waiting_refusals
         self.waiting_refusals.add(refused)
 
+    def owed(self) -> Counter[str]:
+        return Counter(agency for (_, _, agency), fate in self.fates.items() if not fate.refused and not fate.places)
+
     def outstanding(self) -> list[Fate]:
         return [fate for fate in self.fates.values() if not fate.places and not fate.refused]
 
@@ -224,6 +227,12 @@ def assert_balanced(ledger: Ledger) -> None:
     assert min(totals.values()) >= 0
 
 
+def owed(ledger: Ledger) -> Counter[str]:
+    """Return how many deliveries each agency waits for, by the ledger's running count."""
+    counts = enumerate(ledger.open.owed.tolist())
+    return Counter({ledger.codes.codes[number]: count for number, count in counts if count})
+
+
 A_TO_B = ("G22.2021.0000001.0", ["H01", "H02"])
 
 
@@ -240,8 +249,9 @@ def test_totals_equal_the_model_for_any_history_in_any_batches(history: list[Eve
         model.take(event)
     ledger = ledger_of(history, batch_max)
     assert ledger.totals() == model.totals()
+    assert owed(ledger) == model.owed()
     for before_us in (SENT_US, SENT_US + 1, SENT_US + 3, SENT_US + 4):
-        overdue = sum(sent_us < before_us for sent_us in ledger.open.values())
+        overdue = sum(sent_us < before_us for sent_us in ledger.open.sent_us.values())
         assert overdue == sum(fate.sent_us < before_us for fate in model.outstanding())
 
 
@@ -251,8 +261,10 @@ def test_totals_equal_the_model_for_any_history_in_any_batches(history: list[Eve
 def test_batches_leave_the_same_tables_as_single_events(history: list[Event]) -> None:
     agencies = sorted({*SPELLINGS.values(), "G22"})  # numbered beforehand: new ones are numbered as they appear
     together, apart = ledger_of(history, 1000, Codes(agencies)), ledger_of(history, 1, Codes(agencies))
-    for name in ("counts", "open", "overlay", "unmatched", "unmatched_refusals", "names", "frontier", "empty"):
+    for name in ("counts", "overlay", "unmatched", "unmatched_refusals", "frontier", "empty"):
         assert getattr(together, name) == getattr(apart, name), name
+    assert (together.open.sent_us, together.open.names) == (apart.open.sent_us, apart.open.names)
+    assert owed(together) == owed(apart)
     assert together.closed.between(*ANY_KEY) == apart.closed.between(*ANY_KEY)
 
 
@@ -312,6 +324,6 @@ def test_a_closed_delivery_leaves_nothing_behind_but_its_place(kind: str) -> Non
     ledger.send([events.sent(packet_id, ["H01", "H02", "H53"])])
     ledger.receive([events.receipt(packet_id, "H01"), events.receipt(packet_id, "H02", place=(0, 1))])
     ledger.refuse([events.refusal(packet_id, "H53")])
-    tables = (ledger.open, ledger.names, ledger.overlay, ledger.unmatched, ledger.unmatched_refusals)
+    tables = (ledger.open, ledger.open.names, ledger.overlay, ledger.unmatched, ledger.unmatched_refusals)
     assert [len(table) for table in tables] == [0] * 5
     assert len(ledger.closed) == 3

@@ -128,8 +128,10 @@ def picture(state: PartitionState) -> dict[str, Any]:
     """Return everything that is told of a state, in a form that does not depend on how it is held."""
     ledgers = {}
     for run, ledger in state.ledgers.items():
-        tables = ("open", "overlay", "unmatched", "unmatched_refusals", "names", "frontier", "empty")
+        tables = ("overlay", "unmatched", "unmatched_refusals", "frontier", "empty")
         ledgers[run] = {name: dict(getattr(ledger, name)) for name in tables} | {"totals": ledger.totals()}
+        owed = {number: count for number, count in enumerate(ledger.open.owed.tolist()) if count}
+        ledgers[run] |= {"open": ledger.open.sent_us, "names": ledger.open.names, "owed": owed}
     tallies = {(one.run, one.topic): one for one in tally_readings(state)}
     return {
         "positions": state.positions,
@@ -286,7 +288,7 @@ def test_nor_do_they_when_the_ledger_is_at_its_bounds(
     assert remembered[0] == remembered[1]
     for run, ledger in whole.ledgers.items():
         again = state.ledgers[run]
-        assert (again.counts, again.open, again.overlay) == (ledger.counts, ledger.open, ledger.overlay)
+        assert (again.counts, again.open.sent_us, again.overlay) == (ledger.counts, ledger.open.sent_us, ledger.overlay)
         assert again.unmatched == ledger.unmatched
 
 

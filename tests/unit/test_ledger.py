@@ -16,7 +16,7 @@ def new_ledger(**bounds: int) -> Ledger:
 
 def sent_before(ledger: Ledger, instant_us: int) -> int:
     """Return how many outstanding deliveries were sent before an instant: lost, if that is the deadline."""
-    return sum(sent_us < instant_us for sent_us in ledger.open.values())
+    return sum(sent_us < instant_us for sent_us in ledger.open.sent_us.values())
 
 
 def shown(ledger: Ledger) -> dict[str, int]:
@@ -170,16 +170,16 @@ def test_agencies_beyond_the_numbers_are_audited_by_hash() -> None:
     ledger.receive([receipt(recipient="B00001", **packet), receipt(recipient="A00002", **packet)])  # type: ignore[arg-type]
     ledger.receive([receipt(recipient="B00003", **packet)])  # type: ignore[arg-type]
     assert (ledger.counts.delivered_once, ledger.outstanding, ledger.misrouted) == (2, 1, 1)
-    assert [name for _, _, name in ledger.names.values()] == ["B00002"]
+    assert [name for _, _, name in ledger.open.names.values()] == ["B00002"]
 
 
 def test_names_of_open_foreign_deliveries_are_kept_and_dropped_when_closed() -> None:
     ledger = new_ledger()
     ledger.send([sent(FOREIGN_ID, ["000.00.00.H01", "H02"])])
-    assert sorted(name[2] for name in ledger.names.values()) == ["H01", "H02"]
+    assert sorted(name[2] for name in ledger.open.names.values()) == ["H01", "H02"]
     ledger.receive([receipt(FOREIGN_ID, "H01"), receipt(recipient="H02")])
     ledger.refuse([refusal(FOREIGN_ID, "H02")])
-    assert not ledger.names
+    assert not ledger.open.names
 
 
 def test_waiting_receipts_beyond_their_bound_are_counted_on_and_no_longer_matched() -> None:

@@ -48,7 +48,7 @@ class GeneratorWatch:
     def __post_init__(self) -> None:
         self.tally.seconds = Seconds(SECONDS_KEPT)
 
-    # --- told by the sender
+    # --- told by the sender, some time after it happened: a plan changes only ahead, so the phase is still the same
 
     def on_due(self, due_us: Int64s, errors_us: Int64s) -> None:
         """Note arrivals that became due and how late the generator itself was for each."""
@@ -58,13 +58,13 @@ class GeneratorWatch:
         """Note arrivals by the time that the schedule gave them, whether they could be sent or not."""
         self._count("offered", intended_us, fan_out)
 
-    def on_sent(self, intended_us: Int64s, sent_us: int, fan_out: Int64s) -> None:
-        """Note documents on their way."""
+    def on_sent(self, intended_us: Int64s, sent_us: Int64s, fan_out: Int64s) -> None:
+        """Note documents on their way, and since when."""
         self._count("sent", intended_us, fan_out, at_us=sent_us)
-        self.tally.seconds.observe(np.full(len(intended_us), sent_us, np.int64), lateness=sent_us - intended_us)
+        self.tally.seconds.observe(sent_us, lateness=sent_us - intended_us)
 
-    def on_acked(self, intended_us: Int64s, acked_us: int) -> None:
-        """Note documents that the broker has."""
+    def on_acked(self, intended_us: Int64s, acked_us: Int64s) -> None:
+        """Note documents that the broker has, and since when."""
         self._observe("publish", intended_us, acked_us - intended_us, at_us=acked_us)
 
     def on_held(self, held_us: int) -> None:
@@ -80,21 +80,21 @@ class GeneratorWatch:
         """Note how many documents are not acknowledged."""
         self.tally.seconds.peak("in_flight", self.clock.wall_us(), in_flight)
 
-    def _count(self, name: str, intended_us: Int64s, fan_out: Int64s, at_us: int | None = None) -> None:
+    def _count(self, name: str, intended_us: Int64s, fan_out: Int64s, at_us: Int64s | None = None) -> None:
         if not len(intended_us):
             return
-        seconds = intended_us if at_us is None else np.full(len(intended_us), at_us, np.int64)
+        seconds = intended_us if at_us is None else at_us
         self.tally.seconds.count(name, seconds)
         self.tally.seconds.count(f"{name}_deliveries", seconds, fan_out)
         for phase, chosen in self._phases(intended_us):
             self.tally.counts[f"{name}@{phase}"] += int(chosen.sum())
             self.tally.counts[f"{name}_deliveries@{phase}"] += int(fan_out[chosen].sum())
 
-    def _observe(self, stage: str, intended_us: Int64s, values_us: Int64s, at_us: int | None = None) -> None:
+    def _observe(self, stage: str, intended_us: Int64s, values_us: Int64s, at_us: Int64s | None = None) -> None:
         if not len(intended_us):
             return
         self.tally.observe(stage, values_us)
-        seconds = intended_us if at_us is None else np.full(len(intended_us), at_us, np.int64)
+        seconds = intended_us if at_us is None else at_us
         self.tally.seconds.observe(seconds, **{stage: values_us})
         for phase, chosen in self._phases(intended_us):
             self.tally.observe(f"{stage}@{phase}", values_us[chosen])

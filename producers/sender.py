@@ -24,6 +24,7 @@ from monitor.histogram import Histogram
 from producers.arrivals import Arrivals
 from producers.drafting import Drafts, stamped
 from producers.generator_watch import GeneratorWatch
+from producers.sending_notes import SendingNotes
 from producers.window import Window
 
 Int64s = npt.NDArray[np.int64]
@@ -36,6 +37,9 @@ SLICE = 4000
 
 #: Between handing over batches: what comes meanwhile shares the next ones. Kafka's own client takes 5 ms by default.
 LINGER_S = 0.002
+
+#: How often what was noted is counted.
+COUNT_INTERVAL_S = 0.1
 
 #: No answer came: the record may be in the topic or not.
 _UNANSWERED = (KafkaTimeoutError, RequestTimedOutError, KafkaConnectionError, asyncio.CancelledError)
@@ -81,18 +85,21 @@ class Sender:
             **BATCHES,
         )
         self._writer = BatchWriter(self._producer)
+        self._notes = SendingNotes(stats.lateness, stats.publish, stats.watch)
         self._unsent: list[list[int]] = [[] for _ in range(settings.partitions)]  # intended times of what was put
         self._put = asyncio.Event()
         self._answered = asyncio.Event()
         self._held_until_us = 0
         self._ending = False
         self._pump: asyncio.Task[None] | None = None
+        self._counting: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Connect, and begin to hand batches to the producer as it has room for them."""
         await self._producer.start()
         self._pump = asyncio.ensure_future(self._send_batches())
         self._pump.add_done_callback(lambda pump: self._answered.set())
+        self._counting = asyncio.ensure_future(self._count_notes())
 
     async def stop(self) -> None:
         """Send what was put, wait for the answers that are due, disconnect; what has no answer counts as unknown."""
@@ -102,7 +109,10 @@ class Sender:
             if self._pump is not None:
                 await self._pump
         finally:
+            if self._counting is not None:
+                self._counting.cancel()
             await self._producer.stop()
+            self._notes.count()
         for counts in self.stats.arrivals.partitions:
             counts.unknown += counts.in_flight
 
@@ -148,9 +158,8 @@ class Sender:
             position = ready
 
     def _note_due(self, due_us: Int64s, now_us: int) -> None:
-        """Tell the watch how late the generator itself is: what became due while it was held counts from then on."""
-        if self.stats.watch is not None:
-            self.stats.watch.on_due(due_us, now_us - np.maximum(due_us, min(self._held_until_us, now_us)))
+        """Note how late the generator itself is: what became due while it was held counts from then on."""
+        self._notes.due(due_us, now_us - np.maximum(due_us, min(self._held_until_us, now_us)))
 
     async def _room(self) -> None:
         """Wait until fewer documents are in flight than the bound."""
@@ -169,8 +178,8 @@ class Sender:
 
     def _drop(self, drafts: Drafts, first: int, last: int, intended_us: list[int]) -> None:
         """Count arrivals for which room came too late."""
-        if self.stats.watch is not None:
-            self.stats.watch.on_offered(np.array(intended_us, np.int64), drafts.fan_out[first:last])
+        if first < last:
+            self._notes.dropped(intended_us, drafts.fan_out[first:last])
         for partition in drafts.partitions[first:last].tolist():
             self.stats.arrivals.partitions[partition].scheduled += 1
             self.stats.arrivals.partitions[partition].dropped += 1
@@ -192,15 +201,19 @@ class Sender:
             put(topic, partition, key, stamped(head, intended, now_us))
             self._unsent[partition].append(intended)
             stats.arrivals.partitions[partition].scheduled += 1
-        instants_us, fan_out = np.array(intended_us, np.int64), drafts.fan_out[first:last]
-        stats.lateness.observe(now_us - instants_us)
+        fan_out = drafts.fan_out[first:last]
+        self._notes.sent(intended_us, now_us, fan_out)
         stats.documents += len(intended_us)
         stats.deliveries += int(fan_out.sum())
-        if stats.watch is not None:
-            stats.watch.on_offered(instants_us, fan_out)
-            stats.watch.on_sent(instants_us, now_us, fan_out)
         stats.calendar_ms = int(drafts.calendar_ms[last - 1])
         self._put.set()
+
+    async def _count_notes(self) -> None:
+        while True:
+            await asyncio.sleep(COUNT_INTERVAL_S)
+            for step in self._notes.steps():
+                step()
+                await asyncio.sleep(0)  # what is due meanwhile
 
     async def _send_batches(self) -> None:
         """Hand to the producer whatever was put since the last time, for as long as something is.
@@ -227,10 +240,7 @@ class Sender:
         error = asyncio.CancelledError() if answer.cancelled() else answer.exception()
         if error is None:
             arrivals.acked += len(intended_us)
-            acked_us, instants_us = self._clock.wall_us(), np.array(intended_us, np.int64)
-            self.stats.publish.observe(acked_us - instants_us)
-            if self.stats.watch is not None:
-                self.stats.watch.on_acked(instants_us, acked_us)
+            self._notes.acked(intended_us, self._clock.wall_us())
         else:
             self.stats.errors[type(error).__name__] = self.stats.errors.get(type(error).__name__, 0) + 1
             if isinstance(error, _UNANSWERED):

@@ -51,7 +51,7 @@ class Fleet:
         self.stats = stats
         stats.window = Window(settings.window, clock)
         self._barrier: Barrier | None = None
-        if isinstance(load, ScheduledLoad | RecordedLoad):
+        if settings.conducted or isinstance(load, ScheduledLoad | RecordedLoad):
             life = load.plan.life if isinstance(load, RecordedLoad) else 0
             self._barrier = Barrier(settings.client, settings.topics, settings.run, settings.name, clock, beyond=life)
             stats.sender.watch = GeneratorWatch(clock, self._barrier.plan, published=life)

@@ -25,6 +25,7 @@ class FleetSettings:
     registry: Registry
     seed: int
     receive: bool = True
+    conducted: bool = False  # the run has a plan and an end that somebody else decides
     name: str = "fleet-0"
     share: tuple[int, int] = (0, 1)  # this fleet's number and how many there are
     poll_interval_us: int = 0

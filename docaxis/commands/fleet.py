@@ -60,7 +60,8 @@ def fleet(
     rate: Annotated[
         float | None, typer.Option(min=RATE_MIN, max=RATE_MAX, help="Send so many documents a second, open loop.")
     ] = None,
-    join: Annotated[bool, typer.Option("--join", help="Send a share of the load test that --run names.")] = False,
+    join: Annotated[bool, typer.Option("--join", help="Take part in the load test that --run names.")] = False,
+    send: Annotated[bool, typer.Option("--send/--no-send", help="Send a share of it (with --join).")] = True,
     replay: Annotated[Path | None, typer.Option(help="Send what this plan of a replay says.")] = None,
     documents: Annotated[int | None, typer.Option(min=1, help="Stop sending after so many (with --rate).")] = None,
     constant: Annotated[bool, typer.Option("--constant", help="Even gaps instead of Poisson arrivals.")] = False,
@@ -85,6 +86,11 @@ def fleet(
         )
     check_run(run)
     settings = settings_from(settings_file, {"kafka.bootstrap_servers": bootstrap_servers, "topics.prefix": prefix})
+    if not send and not (join and receive):
+        raise UsageError(
+            "--no-send is for a fleet that joins a load test and receives",
+            next_step="without --history, --rate, --join and --replay a fleet only receives: leave --no-send out",
+        )
     number, of = parse_share(share)
     kafka = reachable_kafka(settings)
     if not owned:  # whoever starts roles has made the topics
@@ -101,7 +107,7 @@ def fleet(
         agencies,
         seed,
         receive=receive,
-        name=source_name(number, sends=bool(history or rate or join or replay), states=life_cycle),
+        name=source_name(number, sends=bool(history or rate or replay or (join and send)), states=life_cycle),
         share=(number, of),
         poll_interval_us=int(poll_interval * 1e6),
         life_cycle=life_cycle,
@@ -109,7 +115,7 @@ def fleet(
     )
     load: Load | None = None
     if joined is not None:
-        fleet_settings, load = joined.settings(fleet_settings), joined.load
+        fleet_settings, load = joined.settings(fleet_settings), joined.load if send else None
     elif history:
         last = parse_day(until) if until else DEFAULT_UNTIL
         load = ClosedLoad(History.load().generate(seed, fleet_settings.registry, last, scale=scale))

@@ -38,6 +38,7 @@ class Joined:
         receipts = self.workload.receipts
         return replace(
             settings,
+            conducted=True,
             seed=self.workload.seed,
             poll_interval_us=receipts.poll_interval,
             life_cycle=receipts.life_cycle,

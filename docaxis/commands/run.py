@@ -94,8 +94,20 @@ class LoadTest:
         """Fleets of all machines."""
         return self.fleets + self.external_fleets
 
+    @property
+    def receives_apart(self) -> bool:
+        """Whether the agencies receive in a process of their own.
+
+        A receiver at work would hold back documents that are due in the same process. A closed loop has none that are
+        due; those who state business statuses go by the calendar of the documents they send; and where other machines
+        take part, each fleet there is both.
+        """
+        workload = self.loaded.workload
+        closed = any(phase.closed for phase in workload.offering)
+        return not (closed or workload.receipts.life_cycle or self.external_fleets)
+
     def processors(self) -> list[RoleCommand]:
-        """Return the roles that route and count."""
+        """Return the roles that route, count and, if that is apart, receive."""
         workload, registry = self.loaded.workload, self.registry_arguments()
         late_s, lost_s = workload.receipts.late_after / 1e6, workload.lost_after_us / 1e6
         stream = ["stream", "--snapshot-interval", "1", "--late-after", str(late_s), "--lost-after", str(lost_s)]
@@ -104,11 +116,14 @@ class LoadTest:
             limit = next((fault.rate for fault in workload.faults if fault.kind == "limited-hub"), None)
             limited = ["--deliveries-max", str(limit.value)] if limit is not None else []
             roles.insert(0, RoleCommand("hub", ["hub", *limited, *registry]))
+        if self.receives_apart:
+            roles.append(RoleCommand("receivers", ["fleet", "--join", "--no-send", "--run", self.run, *registry]))
         return roles
 
     def fleet_roles(self) -> list[RoleCommand]:
         """Return the fleets that this command starts."""
-        return [RoleCommand(f"fleet-{number}", self._joins(number)) for number in range(self.fleets)]
+        apart = ["--no-receive"] if self.receives_apart else []
+        return [RoleCommand(f"fleet-{number}", [*self._joins(number), *apart]) for number in range(self.fleets)]
 
     def joining_commands(self, settings: Settings) -> list[str]:
         """Return what to type on other machines, a line for each fleet that this command does not start."""

@@ -23,6 +23,7 @@ from docaxis.domain.event import RUN_LENGTH_MAX
         ["fleet", "--run", "x", "--history", "--rate", "5"],
         ["fleet", "--run", "x", "--share", "0/3"],
         ["fleet", "--run", "x", "--share", "4/3"],
+        ["fleet", "--run", "x", "--no-send", "--rate", "5"],
         ["hub", "--metrics-port", "-1"],
         ["hub", "--locked", "H99"],
         ["stream", "--late-after", "inf"],

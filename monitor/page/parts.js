@@ -1,7 +1,7 @@
 // The smaller parts: refusals, the running workload with its controls, objectives.
 
 import { $, el, setText, tableHead } from "./dom.js";
-import { count, duration, percent, timeOfDay } from "./format.js";
+import { count, duration, percent, rate, timeOfDay } from "./format.js";
 import { Held } from "./held.js";
 import { currentLanguage, say } from "./words.js";
 
@@ -49,7 +49,7 @@ export function drawObjectives(model) {
       el("th", { scope: "row" }, one[`title_${language}`], counted(one, language)),
       el("td", { className: "number" }, percent(one.target, language)),
       el("td", { className: "number" }, percent(one.achieved, language)),
-      el("td", {}, percent(one.budget_left, language), left),
+      el("td", {}, budget(one.budget_left, language), left),
     );
   });
   box.replaceChildren(
@@ -57,6 +57,11 @@ export function drawObjectives(model) {
     el("table", {}, tableHead(heads), el("tbody", {}, ...rows)),
     ...(days ? [el("small", {}, say("budget_period", { days: count(days, language) }))] : []),
   );
+}
+
+/** What is left of an error budget; where it is overspent, how often it was spent: minus so many per cent says little. */
+function budget(left, language) {
+  return left < 0 ? say("overspent", { times: rate(1 - left, language) }) : percent(left, language);
 }
 
 /** What the share is of, and how fast the budget is spent where that is too fast. */

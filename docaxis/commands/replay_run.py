@@ -24,8 +24,8 @@ from docaxis.kafka.client import client_kwargs
 from docaxis.kafka.topics import Topics, ensure_topics, plan_topics
 from docaxis.recording.replay_plan import Extent, ReplayPlan
 from docaxis.settings import Settings
+from docaxis.workload.consistency import DURATION_MAX_US
 from docaxis.workload.file import workload_of
-from docaxis.workload.model import DURATION_MAX_US
 from monitor.live.page import LivePage, LiveSettings
 from monitor.progress import Moment, progress_line
 from monitor.words import Language

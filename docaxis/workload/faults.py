@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from docaxis.workload.refusing import Mistake, refuse
 from docaxis.workload.units import Duration, RateText
 
 FaultKind = Literal[
@@ -90,14 +91,14 @@ class Fault(BaseModel):
     def _possible(self) -> Self:
         needed, allowed = FAULT_KEYS[self.kind]
         given = [key for key in _KEYS if getattr(self, key) is not None]
-        for key in needed:
-            if key not in given:
-                raise ValueError(f"fault {self.kind!r} needs {key}")
-        for key in given:
-            if key not in needed + allowed:
-                raise ValueError(f"fault {self.kind!r} has no {key}")
+        missing = [key for key in needed if key not in given]
+        surplus = [key for key in given if key not in needed + allowed]
+        mistakes: list[Mistake] = []
+        mistakes += [((), f"fault {self.kind!r} needs {', '.join(missing)}")] if missing else []
+        mistakes += [((key,), f"fault {self.kind!r} has no {key}") for key in surplus]
         if self.rate is not None and self.rate.unit != "deliveries/s":
-            raise ValueError(f"fault {self.kind!r}: the rate is in deliveries/s")
+            mistakes.append((("rate",), f"fault {self.kind!r}: the rate is in deliveries/s"))
         if self.kind == "limited-hub" and (self.at or self.phase):
-            raise ValueError("a limited hub is limited for the whole run: it has no at and no phase")
+            mistakes.append(((), "a limited hub is limited for the whole run: it has no at and no phase"))
+        refuse("fault", mistakes)
         return self

@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, get_args
 
@@ -15,7 +16,9 @@ import orjson
 from pydantic import BaseModel, ValidationError
 
 from docaxis.domain.errors import UsageError
+from docaxis.workload.consistency import inconsistencies
 from docaxis.workload.model import Workload
+from docaxis.workload.refusing import refuse
 
 _FOLDER = "data/workloads"
 #: Faults shown; a file with more is most likely another kind of file.
@@ -78,31 +81,49 @@ def workload_of(
 ) -> LoadedWorkload:
     """Check the content of a workload. Raises UsageError with all faults, each at its line."""
     content = orjson.loads(orjson.dumps(raw, default=str))
-    try:
-        workload = Workload.model_validate(content)
-    except ValidationError as error:
-        faults = [
-            _fault(detail, place, lines)
-            for detail in error.errors(include_url=False)
-            if not (detail["type"] == "too_short" and len(detail["loc"]) == 1 and raw.get(str(detail["loc"][0])))
-        ]  # a list whose elements are all at fault is not empty as well
-        shown = [f"  - {fault}" for fault in faults[:FAULTS_SHOWN_MAX]]
-        if len(faults) > FAULTS_SHOWN_MAX:
-            shown.append(f"  - ... and {len(faults) - FAULTS_SHOWN_MAX} more")
-        head = "a fault" if len(faults) == 1 else f"{len(faults)} faults"
+    details: list[Any] = []
+    for check in (Workload.model_validate, _consistent):
+        try:
+            check(content)
+        except ValidationError as error:
+            details += error.errors(include_url=False)
+    if details:
         raise UsageError(
-            "\n".join([f"The workload {place} has {head}:", *shown]),
+            "\n".join(_said(_at_lines(details, raw, place, lines), place)),
             next_step="correct it; every key is in docs/workload.schema.json",
-        ) from error
-    return LoadedWorkload(workload, content, place, folder)
+        )
+    return LoadedWorkload(Workload.model_validate(content), content, place, folder)
 
 
-def _fault(detail: Any, place: str, lines: Sequence[str]) -> str:
-    """Say one fault: file and line, key and value, what was expected, the nearest known word."""
-    loc = tuple(part for part in detail["loc"] if not str(part).startswith(("constrained", "literal", "float")))
-    line = line_of(lines, loc)
+def _consistent(content: Mapping[str, Any]) -> None:
+    refuse("workload", inconsistencies(content))
+
+
+def _at_lines(details: Sequence[Any], raw: Mapping[str, Any], place: str, lines: Sequence[str]) -> list[str]:
+    """Return the faults in the order of their lines; a list whose elements are all at fault is not empty as well."""
+    located = [
+        (line_of(lines, _key_of(detail)) or 0, detail)
+        for detail in details
+        if not (detail["type"] == "too_short" and len(detail["loc"]) == 1 and raw.get(str(detail["loc"][0])))
+    ]
+    return [_fault(detail, f"{place}:{line}: " if line else "") for line, detail in sorted(located, key=itemgetter(0))]
+
+
+def _said(faults: Sequence[str], place: str) -> list[str]:
+    head = "a fault" if len(faults) == 1 else f"{len(faults)} faults"
+    more = [f"... and {len(faults) - FAULTS_SHOWN_MAX} more"] if len(faults) > FAULTS_SHOWN_MAX else []
+    return [f"The workload {place} has {head}:", *(f"  - {one}" for one in [*faults[:FAULTS_SHOWN_MAX], *more])]
+
+
+def _key_of(detail: Any) -> tuple[str | int, ...]:
+    """Return where a fault is, without the parts of a type that pydantic puts in between."""
+    return tuple(part for part in detail["loc"] if not str(part).startswith(("constrained", "literal", "float")))
+
+
+def _fault(detail: Any, where: str) -> str:
+    """Say one fault: file and line (`where`), key and value, what was expected, the nearest known word."""
+    loc = _key_of(detail)
     key = ".".join(str(part) for part in loc) or "the workload"
-    where = f"{place}:{line}: " if line else ""
     message = str(detail["msg"]).removeprefix("Value error, ")
     if detail["type"] == "extra_forbidden":
         known = _keys_of(loc[:-1])

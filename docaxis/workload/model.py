@@ -3,8 +3,8 @@
 Read with `docaxis.workload.file`; its JSON Schema, for editors, is made from these classes.
 """
 
+from collections.abc import Iterator
 from datetime import date, datetime
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from docaxis.workload.faults import Fault
 from docaxis.workload.objectives import Objective
+from docaxis.workload.refusing import Mistake, refuse
 from docaxis.workload.units import Duration, RateText, parse_duration_us
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=40)]
@@ -42,8 +43,7 @@ _SHAPE_KEYS = tuple(dict.fromkeys(key for needed, allowed in ARRIVAL_KEYS.values
 #: Years in which weekly arrivals may begin: Tết goes by the moon, and its days are known of these.
 WEEKLY_YEARS = (1901, 2098)
 
-#: Longest run, and most documents: beyond, an ordinal would outgrow its seven digits.
-DURATION_MAX_US = 7 * 24 * 3_600_000_000
+#: Most documents of a run: beyond, an ordinal would outgrow its seven digits.
 DOCUMENTS_MAX = 50_000_000
 
 
@@ -100,29 +100,29 @@ class Phase(Section):
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if not self.duration:
-            raise ValueError("a phase lasts longer than nothing")
-        given = [key for key in _SHAPE_KEYS if getattr(self, key) is not None]
-        if self.kind == "drain":
-            if given:
-                raise ValueError(f"a drain sends nothing: it has no {given[0]}")
-            return self
-        needed, allowed = ARRIVAL_KEYS[self.arrivals]
-        for key in needed:
-            if key not in given:
-                raise ValueError(f"arrivals {self.arrivals!r} need {key}")
-        for key in given:
-            if key not in needed + allowed:
-                raise ValueError(f"arrivals {self.arrivals!r} have no {key}")
-        if self.arrivals == "spike" and (self.spike_at or 0) + (self.spike_for or 0) > self.duration:
-            raise ValueError("the spike ends after the phase")
-        if self.week is not None and not any(any(hours) for hours in self.week):
-            raise ValueError("a week needs an hour above zero")
-        if self.week is not None and self.day is not None and not WEEKLY_YEARS[0] <= self.day.year <= WEEKLY_YEARS[1]:
-            raise ValueError(f"holidays are known of the years {WEEKLY_YEARS[0]} to {WEEKLY_YEARS[1]}")
-        if self.hours is not None and not 0 <= self.hours[0] < self.hours[1] <= 24:
-            raise ValueError("hours of the day are expected, the earlier first, as in [7, 18]")
+        refuse("phase", list(self._mistakes()))
         return self
+
+    def _mistakes(self) -> Iterator[Mistake]:
+        given = [key for key in _SHAPE_KEYS if getattr(self, key) is not None]
+        if not self.duration:
+            yield ("duration",), "a phase lasts longer than nothing"
+        if self.kind == "drain":
+            yield from (((key,), f"a drain sends nothing: it has no {key}") for key in given)
+            return
+        needed, allowed = ARRIVAL_KEYS[self.arrivals]
+        if missing := [key for key in needed if key not in given]:
+            yield (), f"arrivals {self.arrivals!r} need {', '.join(missing)}"
+        surplus = [key for key in given if key not in needed + allowed]
+        yield from (((key,), f"arrivals {self.arrivals!r} have no {key}") for key in surplus)
+        if self.arrivals == "spike" and (self.spike_at or 0) + (self.spike_for or 0) > self.duration:
+            yield ("spike_for",), "the spike ends after the phase"
+        if self.week is not None and not any(any(hours) for hours in self.week):
+            yield ("week",), "a week needs an hour above zero"
+        if self.week is not None and self.day is not None and not WEEKLY_YEARS[0] <= self.day.year <= WEEKLY_YEARS[1]:
+            yield ("day",), f"holidays are known of the years {WEEKLY_YEARS[0]} to {WEEKLY_YEARS[1]}"
+        if self.hours is not None and not 0 <= self.hours[0] < self.hours[1] <= 24:
+            yield ("hours",), "hours of the day are expected, the earlier first, as in [7, 18]"
 
 
 class Traffic(Section):
@@ -218,6 +218,7 @@ class GeneratorBounds(Section):
     in_flight: int = Field(200_000, ge=1, le=10_000_000)
 
 
+# Whether its tables fit together is looked at in `docaxis.workload.consistency`, by whoever reads one.
 class Workload(Section):
     """A whole workload."""
 
@@ -238,47 +239,6 @@ class Workload(Section):
     generator: GeneratorBounds = Field(default_factory=GeneratorBounds)
     faults: tuple[Fault, ...] = Field((), max_length=64)
     objectives: tuple[Objective, ...] = Field((), max_length=64)
-
-    @model_validator(mode="after")
-    def _consistent(self) -> Self:
-        names = [phase.name for phase in self.phases]
-        for first, second in pairwise(sorted(names)):
-            if first == second:
-                raise ValueError(f"two phases are called {first!r}")
-        if any(phase.kind == "drain" for phase in self.phases[:-1]):
-            raise ValueError("a drain comes last, and once: it waits for what is outstanding")
-        if not any(phase.kind != "drain" for phase in self.phases):
-            raise ValueError("nothing is sent: a load, soak or warm-up phase is missing")
-        if sum(phase.duration for phase in self.phases) > DURATION_MAX_US:
-            raise ValueError("the phases last longer than seven days")
-        if not any(kind.share for kind in self.traffic):
-            raise ValueError("the shares of the traffic add up to nothing")
-        for fault in self.faults:
-            self._check_fault(fault)
-        self._check_newcomers()
-        return self
-
-    def _check_newcomers(self) -> None:
-        """Refuse newcomers that nothing could be laid upon, or that are like each other."""
-        codes = [one.code for one in self.newcomers]
-        for one in self.newcomers:
-            if codes.count(one.code) > 1:
-                raise ValueError(f"two newcomers are called {one.code!r}")
-            if one.like in codes:
-                raise ValueError(f"newcomer {one.code!r} is like {one.like!r}, which is one itself")
-        for phase in self.offering if codes else ():
-            if phase.arrivals in ("closed", "trace"):
-                raise ValueError(f"newcomers add to a rate, and phase {phase.name!r} ({phase.arrivals}) has none")
-
-    def _check_fault(self, fault: Fault) -> None:
-        """Refuse a fault that could not happen in its phase."""
-        phases = {phase.name: phase for phase in self.offering}
-        if fault.phase is not None and fault.phase not in phases:
-            raise ValueError(
-                f"fault {fault.kind!r}: there is no phase {fault.phase!r} that sends; there are {', '.join(phases)}"
-            )
-        if fault.kind == "delay" and phases[fault.phase or self.first_phase].closed:
-            raise ValueError(f"fault 'delay': in a closed phase ({fault.phase or self.first_phase}) nothing is due")
 
     @property
     def first_phase(self) -> str:

@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from docaxis.workload.refusing import refuse
 from docaxis.workload.units import Duration, RateText
 
 Stage = Literal["delivery", "send_delay", "routing", "pickup", "delivery_uncorrected", "acceptance", "publish"]
@@ -42,14 +43,26 @@ class Objective(BaseModel):
     def _one_thing(self) -> Self:
         kinds = ("stage", "count", "achieved", "at_least", "backlog_slope")
         given = [key for key in kinds if getattr(self, key) is not None]
-        if len(given) != 1:
-            raise ValueError(f"an objective {self.name!r} is about one of {', '.join(kinds)}; {len(given)} are given")
-        if (self.stage is None) != (self.percentile is None) or (self.stage is None) != (self.at_most is None):
-            raise ValueError(f"objective {self.name!r}: stage, percentile and at_most belong together")
-        if (self.agencies or self.priorities) and self.stage not in SCOPED_STAGES:
-            raise ValueError(f"objective {self.name!r}: only the stage delivery is kept by agency and priority")
-        if self.agencies and self.priorities:
-            raise ValueError(f"objective {self.name!r}: agencies and priorities exclude each other")
-        if self.at_least is not None and self.at_least.unit == "x July 2022":
-            raise ValueError(f"objective {self.name!r}: at_least is in deliveries/s or documents/s")
+        together = {self.stage is None, self.percentile is None, self.at_most is None}
+        scoped = self.agencies or self.priorities
+        refuse(
+            "objective",
+            [
+                ((), f"objective {self.name!r}: {why}")
+                for wrong, why in (
+                    (len(given) != 1, f"it is about one of {', '.join(kinds)}; {len(given)} are given"),
+                    (len(together) > 1, "stage, percentile and at_most belong together"),
+                    (
+                        scoped and self.stage not in SCOPED_STAGES,
+                        "only the stage delivery is kept by agency and priority",
+                    ),
+                    (self.agencies and self.priorities, "agencies and priorities exclude each other"),
+                    (
+                        self.at_least is not None and self.at_least.unit == "x July 2022",
+                        "at_least is in deliveries/s or documents/s",
+                    ),
+                )
+                if wrong
+            ],
+        )
         return self

@@ -8,6 +8,7 @@ from docaxis.cli import main
 from docaxis.commands.generate import schema_text
 from docaxis.domain.agency import Registry
 from docaxis.domain.errors import UsageError
+from docaxis.workload.consistency import inconsistencies
 from docaxis.workload.file import load_workload, parse_workload, shipped, workload_of
 from docaxis.workload.model import Workload
 from docaxis.workload.units import JULY_2022_DOCUMENTS_PER_S, duration_text, parse_duration_us, parse_rate
@@ -152,3 +153,41 @@ def test_a_fault_that_could_not_happen_in_its_phase_is_refused(fault: str, said:
     phases = '[[phases]]\nname = "closed"\nduration = "5 s"\narrivals = "closed"\nin_flight = 100\n'
     phases += '[[phases]]\nname = "drain"\nkind = "drain"\nduration = "5 s"\n'
     assert said in _said(f"{SOUND}{phases}[[faults]]\n{fault}\n")
+
+
+def test_all_that_is_wrong_is_told_at_once_each_at_its_line() -> None:
+    """Within a table, between tables, and although the tables themselves are at fault."""
+    text = (
+        'name = "x"\nseed = 1\nhub = "foo"\n'
+        '[[phases]]\nname = "a"\nduration = "9 s"\narrivals = "spike"\nrate = "5 documents/s"\nto = "9 documents/s"\n'
+        '[[phases]]\nname = "a"\nduration = "9 s"\nrate = "5 documents/s"\n'
+        '[[faults]]\nkind = "paused-hub"\nphase = "aa"\ncount = 3\n'
+        '[[objectives]]\nname = "o"\nstage = "routing"\npercentile = 99\nagencies = ["H53"]\npriorities = [2]\n'
+    )
+    said = _said(text).splitlines()
+    assert [line.split(": ")[0].rpartition(":")[2] for line in said if line.startswith("  - ")] == [
+        "3", "4", "9", "11", "14", "16", "17", "18", "18", "18",
+    ]  # fmt: skip
+    for words in (
+        "need peak, spike_at, spike_for",
+        "'spike' have no to",
+        "two phases are called 'a'",
+        "needs lasts",
+        "no phase 'aa' that sends; did you mean a?",
+        "'paused-hub' has no count",
+        "belong together",
+        "only the stage delivery",
+        "exclude each other",
+    ):
+        assert any(words in line for line in said), words
+
+
+def test_what_contradicts_itself_is_found_in_any_content() -> None:
+    assert inconsistencies({"phases": 3, "faults": [7, {"phase": "x"}], "traffic": "?", "newcomers": [None]})
+    assert not inconsistencies({"phases": [], "traffic": []})
+    shares = {"traffic": [{"share": 0}, {"share": 0.0}]}
+    assert inconsistencies(shares) == [(("traffic",), "the shares of the traffic add up to nothing")]
+    drains = {"phases": [{"kind": "drain", "duration": "8 h"}]}
+    assert [why for _, why in inconsistencies(drains)] == ["nothing is sent: a load, soak or warm-up phase is missing"]
+    week = {"phases": [{"name": str(day), "duration": "25 h"} for day in range(7)]}
+    assert [why for _, why in inconsistencies(week)] == ["the phases last longer than seven days"]

@@ -1,0 +1,90 @@
+"""What the tables of a workload say together: found in the raw content, beside whatever is wrong within the tables.
+
+Nothing is taken for granted here: what is not as it should be has been refused already, and is passed over.
+"""
+
+import difflib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from docaxis.workload.refusing import Mistake
+from docaxis.workload.units import parse_duration_us
+
+#: Longest run.
+DURATION_MAX_US = 7 * 24 * 3_600_000_000
+
+_WITHOUT_RATE = ("closed", "trace")
+
+
+def inconsistencies(content: Mapping[str, Any]) -> list[Mistake]:
+    """Return what contradicts itself between the tables of a workload, and where."""
+    phases, traffic = _tables(content, "phases"), _tables(content, "traffic")
+    mistakes = [*_of_phases(phases), *_of_faults(_tables(content, "faults"), phases)]
+    mistakes += _of_newcomers(_tables(content, "newcomers"), phases)
+    shares = [kind.get("share", 1.0) for kind in traffic]
+    if shares and all(isinstance(share, int | float) and share == 0 for share in shares):
+        mistakes.append((("traffic",), "the shares of the traffic add up to nothing"))
+    return mistakes
+
+
+def _tables(content: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    tables = content.get(key)
+    return [one if isinstance(one, Mapping) else {} for one in tables] if isinstance(tables, list) else []
+
+
+def _sends(phase: Mapping[str, Any]) -> bool:
+    return bool(phase.get("kind", "load") != "drain")
+
+
+def _of_phases(phases: Sequence[Mapping[str, Any]]) -> Iterator[Mistake]:
+    names: list[Any] = []
+    for number, phase in enumerate(phases):
+        if "name" in phase and phase["name"] in names:
+            yield ("phases", number, "name"), f"two phases are called {phase['name']!r}"
+        names.append(phase.get("name"))
+        if number < len(phases) - 1 and not _sends(phase):
+            yield ("phases", number, "kind"), "a drain comes last, and once: it waits for what is outstanding"
+    if phases and not any(map(_sends, phases)):
+        yield ("phases",), "nothing is sent: a load, soak or warm-up phase is missing"
+    if sum(map(_duration_us, phases)) > DURATION_MAX_US:
+        yield ("phases",), "the phases last longer than seven days"
+
+
+def _duration_us(phase: Mapping[str, Any]) -> int:
+    try:
+        return parse_duration_us(phase.get("duration"))
+    except ValueError:
+        return 0
+
+
+def _of_faults(faults: Sequence[Mapping[str, Any]], phases: Sequence[Mapping[str, Any]]) -> Iterator[Mistake]:
+    """Yield faults that could not happen in their phase."""
+    sending = [phase for phase in phases if _sends(phase)]
+    known = [str(phase["name"]) for phase in sending if "name" in phase]
+    measured = [phase for phase in sending if phase.get("kind", "load") != "warm-up"] or sending
+    for number, fault in enumerate(faults):
+        kind, name = fault.get("kind"), fault.get("phase")
+        if name is not None and str(name) not in known:
+            near = difflib.get_close_matches(str(name), known, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(known)}"
+            yield ("faults", number, "phase"), f"fault {kind!r}: there is no phase {name!r} that sends; {hint}"
+            continue
+        phase = next((one for one in sending if one.get("name") == name), None) if name else next(iter(measured), None)
+        if kind == "delay" and phase is not None and phase.get("arrivals") == "closed":
+            yield ("faults", number), f"fault 'delay': in a closed phase ({phase.get('name')}) nothing is due"
+
+
+def _of_newcomers(newcomers: Sequence[Mapping[str, Any]], phases: Sequence[Mapping[str, Any]]) -> Iterator[Mistake]:
+    """Yield newcomers that nothing could be laid upon, or that are like each other."""
+    codes = [one.get("code") for one in newcomers]
+    for number, one in enumerate(newcomers):
+        if "code" in one and one["code"] in codes[:number]:
+            yield ("newcomers", number, "code"), f"two newcomers are called {one['code']!r}"
+        if "like" in one and one["like"] in codes:
+            why = f"newcomer {one.get('code')!r} is like {one['like']!r}, which is one itself"
+            yield ("newcomers", number, "like"), why
+    for number, phase in enumerate(phases if newcomers else ()):
+        arrivals = phase.get("arrivals")
+        if _sends(phase) and arrivals in _WITHOUT_RATE:
+            why = f"newcomers add to a rate, and phase {phase.get('name')!r} ({arrivals}) has none"
+            yield ("phases", number, "arrivals"), why

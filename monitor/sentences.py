@@ -139,6 +139,10 @@ _SENTENCES = (
         r"Phát lại \1 văn bản tới \2 lượt nhận (\3) ...",
     ),
     (
+        r"What was sent is kept: go on with docaxis replay --resume (\S+)",
+        r"Những gì đã gửi được giữ lại: chạy tiếp bằng docaxis replay --resume \1",
+    ),
+    (
         r"Reading back what was sent, to hold it against the recording \.\.\.",
         r"Đọc lại những gì đã gửi để đối chiếu với bản ghi ...",
     ),

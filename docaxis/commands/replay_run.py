@@ -192,4 +192,8 @@ def replay(
     load_test_of(plan, extent, objectives, time.time_ns() // 1000)  # refuses wrong objectives before all else
     needed = bytes_needed(plan, extent)
     with kafka_for_replay(settings, language, keep=keep, needed_bytes=needed) as reachable:
-        return asyncio.run(run_replay(reachable, plan, extent, objectives, page_settings, language))
+        try:
+            return asyncio.run(run_replay(reachable, plan, extent, objectives, page_settings, language))
+        except KeyboardInterrupt:
+            progress(f"What was sent is kept: go on with docaxis replay --resume {plan.run}", language)
+            raise

@@ -143,9 +143,10 @@ def test_a_replay_steered_then_killed_and_resumed_loses_and_doubles_nothing(
         assert [(one["name"], one["state"]) for one in picture["workload"]["objectives"]] == [("once", "holds")]
         assert "delivery_latency" in {one["name"] for one in picture["objectives"]}
         said.append(_steered(["resume"], options(kafka, topics), capsys))
-        before = _until_sent(kafka, topics, partitions, stood + 500, process, log)
+        _until_sent(kafka, topics, partitions, stood + 500, process, log)
     finally:
         _kill_all(process)
+    before = _until_still(kafka, topics, partitions)  # what is more was sent by the life that follows
     (run,) = [path.name for path in (tmp_path / "runs").iterdir() if path.name != "latest"]
     assert [one.split(": ")[1].split(" from")[0] for one in said] == ["rate 2x", "pause", "resume"]
     assert 0 < stood < before < 6000
@@ -178,7 +179,9 @@ def test_a_replay_steered_then_killed_and_resumed_loses_and_doubles_nothing(
 
 
 @pytest.mark.timeout(900)
-def test_events_as_recorded_killed_in_the_middle_and_resumed_are_all_there_once(
+@pytest.mark.parametrize("how", ["killed", "interrupted"])
+def test_events_as_recorded_ended_in_the_middle_and_resumed_are_all_there_once(
+    how: str,
     kafka: KafkaSettings,
     topics: Topics,
     topic_settings: TopicSettings,
@@ -199,6 +202,10 @@ def test_events_as_recorded_killed_in_the_middle_and_resumed_are_all_there_once(
     process, log = _begun(tmp_path, options_of_replay, options(kafka, topics))
     try:
         before = _until_sent(kafka, topics, partitions, 1000 + 100, process, log) - 1000
+        if how == "interrupted":
+            process.send_signal(signal.SIGINT)
+            assert process.wait(WITHIN_S) == 130, log.read_text()
+            assert "go on with docaxis replay --resume replay-" in log.read_text()
     finally:
         _kill_all(process)
     (run,) = [path.name for path in (tmp_path / "runs").iterdir() if path.name not in ("latest", first)]

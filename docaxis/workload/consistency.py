@@ -21,8 +21,7 @@ def inconsistencies(content: Mapping[str, Any]) -> list[Mistake]:
     phases, traffic = _tables(content, "phases"), _tables(content, "traffic")
     mistakes = [*_of_phases(phases), *_of_faults(_tables(content, "faults"), phases)]
     mistakes += _of_newcomers(_tables(content, "newcomers"), phases)
-    shares = [kind.get("share", 1.0) for kind in traffic]
-    if shares and all(isinstance(share, int | float) and share == 0 for share in shares):
+    if traffic and not any(_share(kind) for kind in traffic):
         mistakes.append((("traffic",), "the shares of the traffic add up to nothing"))
     return mistakes
 
@@ -30,6 +29,14 @@ def inconsistencies(content: Mapping[str, Any]) -> list[Mistake]:
 def _tables(content: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
     tables = content.get(key)
     return [one if isinstance(one, Mapping) else {} for one in tables] if isinstance(tables, list) else []
+
+
+def _share(kind: Mapping[str, Any]) -> float:
+    """Return a share as the model will read it; one that is none counts as above zero."""
+    try:
+        return float(kind.get("share", 1.0))
+    except (TypeError, ValueError):
+        return 1.0
 
 
 def _sends(phase: Mapping[str, Any]) -> bool:
@@ -61,6 +68,8 @@ def _of_faults(faults: Sequence[Mapping[str, Any]], phases: Sequence[Mapping[str
     """Yield faults that could not happen in their phase."""
     sending = [phase for phase in phases if _sends(phase)]
     known = [str(phase["name"]) for phase in sending if "name" in phase]
+    if not known:  # told already
+        return
     measured = [phase for phase in sending if phase.get("kind", "load") != "warm-up"] or sending
     for number, fault in enumerate(faults):
         kind, name = fault.get("kind"), fault.get("phase")

@@ -18,7 +18,6 @@ from pydantic import BaseModel, ValidationError
 from docaxis.domain.errors import UsageError
 from docaxis.workload.consistency import inconsistencies
 from docaxis.workload.model import Workload
-from docaxis.workload.refusing import refuse
 
 _FOLDER = "data/workloads"
 #: Faults shown; a file with more is most likely another kind of file.
@@ -80,23 +79,24 @@ def workload_of(
     raw: Mapping[str, Any], place: str, folder: Path | None = None, lines: Sequence[str] = ()
 ) -> LoadedWorkload:
     """Check the content of a workload. Raises UsageError with all faults, each at its line."""
-    content = orjson.loads(orjson.dumps(raw, default=str))
-    details: list[Any] = []
-    for check in (Workload.model_validate, _consistent):
-        try:
-            check(content)
-        except ValidationError as error:
-            details += error.errors(include_url=False)
-    if details:
+    try:
+        content = orjson.loads(orjson.dumps(raw, default=str))
+    except TypeError as error:  # TOML's integers have no end
+        raise UsageError(f"The workload {place} cannot be read: {error}", next_step="write smaller numbers") from error
+    details: list[Any] = [
+        {"type": "inconsistent", "loc": where, "msg": why, "input": None} for where, why in inconsistencies(content)
+    ]
+    workload: Workload | None = None
+    try:
+        workload = Workload.model_validate(content)
+    except ValidationError as error:
+        details = [*error.errors(include_url=False), *details]
+    if workload is None or details:
         raise UsageError(
             "\n".join(_said(_at_lines(details, raw, place, lines), place)),
             next_step="correct it; every key is in docs/workload.schema.json",
         )
-    return LoadedWorkload(Workload.model_validate(content), content, place, folder)
-
-
-def _consistent(content: Mapping[str, Any]) -> None:
-    refuse("workload", inconsistencies(content))
+    return LoadedWorkload(workload, content, place, folder)
 
 
 def _at_lines(details: Sequence[Any], raw: Mapping[str, Any], place: str, lines: Sequence[str]) -> list[str]:

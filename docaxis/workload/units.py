@@ -3,11 +3,15 @@
 A number without its unit is refused: nobody should have to guess whether 500 is milliseconds or documents.
 """
 
+import math
 import re
 from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
+
+#: Far beyond any run, and far below what 64 bits hold.
+LONGEST_US = 1000 * 366 * 86_400_000_000
 
 _DURATIONS_US = {"ms": 1_000, "s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000}
 _NUMBER = r"(\d[\d_]*(?:\.\d+)?)"
@@ -42,7 +46,10 @@ def parse_duration_us(value: object) -> int:
     match = _DURATION.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         raise ValueError('a duration with its unit is expected, as in "500 ms", "10 s", "5 min" or "2 h"')
-    return round(float(match[1].replace("_", "")) * _DURATIONS_US[match[2]])
+    duration_us = float(match[1].replace("_", "")) * _DURATIONS_US[match[2]]
+    if duration_us > LONGEST_US:
+        raise ValueError("a duration of at most 1000 years is expected")
+    return round(duration_us)
 
 
 def parse_rate(value: object) -> Rate:
@@ -53,8 +60,8 @@ def parse_rate(value: object) -> Rate:
     if match is None:
         raise ValueError('a rate is expected, as in "200 documents/s", "700 deliveries/s" or "1000x July 2022"')
     rate = Rate(float(match[1].replace("_", "")), match[2])
-    if not rate.value:
-        raise ValueError("a rate above zero is expected")
+    if not 0 < rate.value < math.inf:
+        raise ValueError("a rate above zero, and a finite one, is expected")
     return rate
 
 

@@ -105,6 +105,7 @@ def test_shipped_workloads_are_sound_and_say_what_they_are_for(name: str) -> Non
     assert loaded.workload.name == name
     assert len(loaded.workload.purpose) > 20
     assert shipped()[name].startswith("# ")
+    assert "this project's own" in shipped()[name], "where the thresholds come from"
     assert any(one.count == "lost" for one in loaded.workload.objectives)
     MixedModel.of(loaded.workload.traffic, Registry.load(), 1)  # names only agencies and kinds that exist
 
@@ -183,11 +184,23 @@ def test_all_that_is_wrong_is_told_at_once_each_at_its_line() -> None:
 
 
 def test_what_contradicts_itself_is_found_in_any_content() -> None:
-    assert inconsistencies({"phases": 3, "faults": [7, {"phase": "x"}], "traffic": "?", "newcomers": [None]})
-    assert not inconsistencies({"phases": [], "traffic": []})
+    assert not inconsistencies({"phases": 3, "faults": [7, {"phase": "x"}], "traffic": "?", "newcomers": [None]})
+    assert not inconsistencies({"phases": [], "traffic": [], "faults": [{"kind": "delay", "phase": "told already"}]})
+    assert inconsistencies({"traffic": [{"share": "0"}, {"share": 0}]}), "text is read as a number"
+    assert not inconsistencies({"traffic": [{"share": "0"}, {"share": [1]}]})
     shares = {"traffic": [{"share": 0}, {"share": 0.0}]}
     assert inconsistencies(shares) == [(("traffic",), "the shares of the traffic add up to nothing")]
     drains = {"phases": [{"kind": "drain", "duration": "8 h"}]}
     assert [why for _, why in inconsistencies(drains)] == ["nothing is sent: a load, soak or warm-up phase is missing"]
     week = {"phases": [{"name": str(day), "duration": "25 h"} for day in range(7)]}
     assert [why for _, why in inconsistencies(week)] == ["the phases last longer than seven days"]
+
+
+@pytest.mark.parametrize(
+    ("duration", "rate"), [("9" * 400 + " s", "5 documents/s"), ("5 s", "9" * 400 + " documents/s")]
+)
+def test_a_number_beyond_all_bounds_is_a_fault_like_any_other(duration: str, rate: str) -> None:
+    said = _said(f'name = "x"\n[[phases]]\nname = "a"\nduration = "{duration}"\nrate = "{rate}"\n')
+    assert "is expected" in said
+    with pytest.raises(UsageError, match="cannot be read"):
+        parse_workload(f'name = "x"\nseed = {"9" * 40}\n', "x", None)

@@ -8,23 +8,32 @@ from docaxis.workload.model import GeneratorBounds
 from docaxis.workload.units import duration_text
 from monitor.histogram import Histogram
 from monitor.load_figures import LoadFigures
-from monitor.reading import GENERATOR, MEASURED
+from monitor.reading import GENERATOR, MEASURED, Reading
 
-#: A fleet that was held at its in-flight bound while its processor was this busy may have been the reason itself.
+LAG, HELD = f"loop_lag{MEASURED}", f"held_us{MEASURED}"
+
+#: A fleet that was held at its in-flight bound while its processor was this busy may have been the reason itself; and
+#: where receivers that are a process of their own were this busy, what waited for them looks like a slow hub.
 BUSY_SHARE = 0.9
 
 
 @dataclass(frozen=True, slots=True)
 class GeneratorCheck:
-    """The generator's figures over the measured phases, and why the run is invalid."""
+    """The generator's figures over the measured phases, and why the run is invalid.
+
+    A generator is one process or several, which send, receive, or both: what is late in one must not look on time for
+    being mixed with another.
+    """
 
     schedule_error: Histogram
-    loop_lag: Histogram
+    loop_lag: Histogram  # of the process that was late most
     gc_seconds: float
-    cpu_share: float  # of the busiest fleet
-    clock_steps: int
+    cpu_share: float  # of the busiest process
+    clock_steps: int  # as seen by the process that saw most: each sees those of its machine
     clock_step_seconds: float
     held_seconds: float
+    held_busy_share: float  # of the processor: the busiest process that was held
+    receivers_busy_share: float  # the busiest process that only receives
     reasons: tuple[str, ...]
 
     def as_data(self, bounds: GeneratorBounds) -> dict[str, Any]:
@@ -53,20 +62,30 @@ class GeneratorCheck:
 def check_generator(figures: LoadFigures, bounds: GeneratorBounds) -> GeneratorCheck:
     """Judge the fleets by the workload's bounds."""
     readings = figures.readings.of(figures.run, GENERATOR)
-    shares = [one.counts.get("cpu_us", 0) / one.counts["wall_us"] for one in readings if one.counts.get("wall_us")]
     counts = figures.readings.counts(figures.run, GENERATOR)
-    step_us = max((one.counts.get("clock_step_us", 0) for one in readings), default=0)
+    lags = [Histogram.from_sparse(one.stages[LAG]) for one in readings if LAG in one.stages]
     check = GeneratorCheck(
         schedule_error=figures.stage("schedule_error"),
-        loop_lag=figures.readings.stage(figures.run, GENERATOR, f"loop_lag{MEASURED}"),
+        loop_lag=max(lags, key=lambda lag: (lag.quantile_us(0.99), lag.max_us), default=Histogram()),
         gc_seconds=counts.get(f"gc_us{MEASURED}", 0) / 1e6,
-        cpu_share=max(shares, default=0.0),
-        clock_steps=counts.get("clock_steps", 0),
-        clock_step_seconds=step_us / 1e6,
-        held_seconds=counts.get(f"held_us{MEASURED}", 0) / 1e6,
+        cpu_share=max(map(_busy_share, readings), default=0.0),
+        clock_steps=max((one.counts.get("clock_steps", 0) for one in readings), default=0),
+        clock_step_seconds=max((one.counts.get("clock_step_us", 0) for one in readings), default=0) / 1e6,
+        held_seconds=counts.get(HELD, 0) / 1e6,
+        held_busy_share=max((_busy_share(one) for one in readings if one.counts.get(HELD)), default=0.0),
+        receivers_busy_share=max((_busy_share(one) for one in readings if not _offers(one)), default=0.0),
         reasons=(),
     )
     return GeneratorCheck(**{**_fields(check), "reasons": tuple(_reasons(check, bounds))})
+
+
+def _busy_share(reading: Reading) -> float:
+    wall_us = reading.counts.get("wall_us", 0)
+    return reading.counts.get("cpu_us", 0) / wall_us if wall_us else 0.0
+
+
+def _offers(reading: Reading) -> bool:
+    return any(name.startswith("offered@") for name in reading.counts)
 
 
 def _fields(check: GeneratorCheck) -> dict[str, Any]:
@@ -86,10 +105,15 @@ def _reasons(check: GeneratorCheck, bounds: GeneratorBounds) -> Sequence[str]:
                 if what.startswith("event")
                 else f"the generator {what} by {p99_us / 1000:,.1f} ms (p99); the bound is {duration_text(bound_us)}"
             )
-    if check.held_seconds and check.cpu_share > BUSY_SHARE:
+    if check.held_busy_share > BUSY_SHARE:
         reasons.append(
             f"the generator was held for {check.held_seconds:,.1f} s at its in-flight bound with its processor "
-            f"{check.cpu_share:.0%} busy: who was slow cannot be told; use more fleets"
+            f"{check.held_busy_share:.0%} busy: who was slow cannot be told; use more fleets"
+        )
+    if check.receivers_busy_share > BUSY_SHARE:
+        reasons.append(
+            f"the receivers' processor was {check.receivers_busy_share:.0%} busy: what waited for them looks like a "
+            "slow hub; use more fleets"
         )
     if check.clock_step_seconds * 1e6 > bounds.clock_step:
         reasons.append(

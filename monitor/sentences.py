@@ -75,6 +75,10 @@ _SENTENCES = (
         r"máy phát bị chặn \1 giây ở giới hạn văn bản đang gửi trong khi bộ xử lý của nó bận \2: không thể biết bên "
         r"nào chậm; hãy dùng nhiều đội hơn",
     ),
+    (
+        r"the receivers' processor was (\S+) busy: what waited for them looks like a slow hub; use more fleets",
+        r"bộ xử lý của bên nhận bận \1: những gì chờ nó trông như trục chậm; hãy dùng nhiều đội hơn",
+    ),
     (r"the wall clock stepped by (.+); the bound is (.+)", r"đồng hồ nhảy \1; giới hạn là \2"),
     # onboarding
     (

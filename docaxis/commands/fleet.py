@@ -79,7 +79,7 @@ def fleet(
     owned: Owned = False,
     settings_file: SettingsFile = None,
 ) -> None:
-    """Be the agencies until Ctrl-C. Without --history, --rate, --join or --replay they only receive."""
+    """Be the agencies until Ctrl-C. Without --history, --rate, --replay, or --join, they only receive."""
     if history + (rate is not None) + join + (replay is not None) > 1:
         raise UsageError(
             "--history, --rate, --join and --replay exclude each other", next_step="leave all but one of them out"
@@ -89,7 +89,8 @@ def fleet(
     if not send and not (join and receive):
         raise UsageError(
             "--no-send is for a fleet that joins a load test and receives",
-            next_step="without --history, --rate, --join and --replay a fleet only receives: leave --no-send out",
+            next_step="leave it out: without --history, --rate, --join and --replay a fleet only receives; "
+            "and with --no-receive it would do nothing",
         )
     number, of = parse_share(share)
     kafka = reachable_kafka(settings)
@@ -98,7 +99,7 @@ def fleet(
     topics, agencies = Topics(settings.topics.prefix), Registry.load(registry)
     if join:
         asyncio.run(probe(kafka))
-    joined = asyncio.run(join_load_test(client_kwargs(kafka), topics, run, agencies)) if join else None
+    joined = asyncio.run(join_load_test(client_kwargs(kafka), topics, run, agencies, sends=send)) if join else None
     fleet_settings = FleetSettings(
         client_kwargs(kafka),
         topics,
@@ -115,7 +116,7 @@ def fleet(
     )
     load: Load | None = None
     if joined is not None:
-        fleet_settings, load = joined.settings(fleet_settings), joined.load if send else None
+        fleet_settings, load = joined.settings(fleet_settings), joined.load
     elif history:
         last = parse_day(until) if until else DEFAULT_UNTIL
         load = ClosedLoad(History.load().generate(seed, fleet_settings.registry, last, scale=scale))
@@ -162,7 +163,8 @@ def source_name(number: int, *, sends: bool, states: bool) -> str:
     """Return what a fleet's readings are told apart by: its share, or its process if it only receives and states.
 
     Any number of receivers share a run without having numbers, and each has statuses of its own still to state. Those
-    that state nothing have nothing to tell either: they share a name, and a new one takes the place of one that died.
+    that state nothing go by their shares too, which the receivers of a load test have; others have nothing to tell, so
+    that they may have the same name, and a new one takes the place of one that died.
     """
     if sends:
         return f"fleet-{number}"

@@ -30,7 +30,7 @@ class Joined:
     """What a fleet needs to take part."""
 
     workload: Workload
-    load: ScheduledLoad
+    load: ScheduledLoad | None  # None: it only receives
     receiver_faults: Sequence[Any]
 
     def settings(self, settings: FleetSettings) -> FleetSettings:
@@ -48,7 +48,9 @@ class Joined:
         )
 
 
-async def join_load_test(client: Mapping[str, Any], topics: Topics, run: str, registry: Registry) -> Joined:
+async def join_load_test(
+    client: Mapping[str, Any], topics: Topics, run: str, registry: Registry, *, sends: bool = True
+) -> Joined:
     """Wait for a run's offer and make a load of it. Raises UsageError if none comes."""
     feed, stop = ControlFeed(client, topics), asyncio.Event()
     following = asyncio.ensure_future(feed.follow(stop))
@@ -66,23 +68,32 @@ async def join_load_test(client: Mapping[str, Any], topics: Topics, run: str, re
             f"no load test {run!r} was announced on {topics.control} within {OFFER_WITHIN_S:.0f} s",
             next_step="give --run as `docaxis run` printed it",
         )
-    return joined_of(feed.offers[run], registry)
+    return joined_of(feed.offers[run], registry, sends=sends)
 
 
-def joined_of(offer: Offer, registry: Registry) -> Joined:
-    """Make a load of an offer."""
+def joined_of(offer: Offer, registry: Registry, *, sends: bool = True) -> Joined:
+    """Make a load of an offer. Raises UsageError where nobody can only receive."""
     workload = workload_of(offer.workload, f"offered by {offer.run}").workload
+    if not sends and workload.receipts.life_cycle:
+        raise UsageError(
+            f"{offer.run} states business statuses, by the calendar of the documents that a fleet sends",
+            next_step="leave --no-send out: each fleet of this run sends and receives",
+        )
+
+    def codes_of(names: Sequence[str]) -> list[str]:
+        return [registry.codes[index] for index in np.flatnonzero(agencies_named(names, registry)).tolist()]
+
+    load = _load_of(offer, workload, registry) if sends else None
+    return Joined(workload, load, named_codes(workload.faults, codes_of))
+
+
+def _load_of(offer: Offer, workload: Workload, registry: Registry) -> ScheduledLoad:
     offering = Offering(workload, registry, offer.started_ms, read_trace)
     phases = workload.offering
-    load = ScheduledLoad(
+    return ScheduledLoad(
         [offering.load(number) for number in range(len(phases))],
         SenderFaults(workload.faults, [phase.name for phase in phases], workload.first_phase, workload.seed),
         [phase.in_flight if phase.closed else None for phase in phases],
         [phase.duration for phase in phases],
         drafted_ahead=workload.documents.drafted_ahead,
     )
-
-    def codes_of(names: Sequence[str]) -> list[str]:
-        return [registry.codes[index] for index in np.flatnonzero(agencies_named(names, registry)).tolist()]
-
-    return Joined(workload, load, named_codes(workload.faults, codes_of))

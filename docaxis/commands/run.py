@@ -96,7 +96,7 @@ class LoadTest:
 
     @property
     def receives_apart(self) -> bool:
-        """Whether the agencies receive in a process of their own.
+        """Whether the agencies receive in processes of their own, as many as those that send.
 
         A receiver at work would hold back documents that are due in the same process. A closed loop has none that are
         due; those who state business statuses go by the calendar of the documents they send; and where other machines
@@ -117,22 +117,24 @@ class LoadTest:
             limited = ["--deliveries-max", str(limit.value)] if limit is not None else []
             roles.insert(0, RoleCommand("hub", ["hub", *limited, *registry]))
         if self.receives_apart:
-            roles.append(RoleCommand("receivers", ["fleet", "--join", "--no-send", "--run", self.run, *registry]))
+            roles += [
+                RoleCommand(f"receivers-{number}", self._joins(number, "--no-send")) for number in range(self.fleets)
+            ]
         return roles
 
     def fleet_roles(self) -> list[RoleCommand]:
         """Return the fleets that this command starts."""
         apart = ["--no-receive"] if self.receives_apart else []
-        return [RoleCommand(f"fleet-{number}", [*self._joins(number), *apart]) for number in range(self.fleets)]
+        return [RoleCommand(f"fleet-{number}", self._joins(number, *apart)) for number in range(self.fleets)]
 
     def joining_commands(self, settings: Settings) -> list[str]:
         """Return what to type on other machines, a line for each fleet that this command does not start."""
         where = ["--bootstrap-servers", settings.kafka.bootstrap_servers, "--prefix", settings.topics.prefix]
         return [shlex.join(["docaxis", *self._joins(number), *where]) for number in range(self.fleets, self.all_fleets)]
 
-    def _joins(self, number: int) -> list[str]:
+    def _joins(self, number: int, *only: str) -> list[str]:
         share = f"{number + 1}/{self.all_fleets}"
-        return ["fleet", "--join", "--run", self.run, "--share", share, *self.registry_arguments()]
+        return ["fleet", "--join", "--run", self.run, "--share", share, *only, *self.registry_arguments()]
 
     def registry_arguments(self) -> list[str]:
         """Return the option that names the registry, if it is not the package's own."""

@@ -125,6 +125,33 @@ def test_a_late_generator_is_told_from_one_that_was_held() -> None:
     assert "clock stepped" in reason
 
 
+def _with_receivers(cpu_us: int = 0, lag_us: int = 10, **sender: Any) -> LoadFigures:
+    figures, receivers = _figures(**sender), Tally()
+    receivers.observe(f"loop_lag{MEASURED}", np.full(900, lag_us, np.int64))
+    receivers.counts.update({"wall_us": 10 * SECOND, "cpu_us": cpu_us, "clock_steps": 1, "clock_step_us": 10})
+    figures.readings.put(_reading(GENERATOR, 1, receivers, "receivers-0"))
+    return figures
+
+
+def test_what_one_process_of_the_generator_shows_is_not_lost_among_the_others() -> None:
+    """Receivers are a process of their own: neither do they hide a late sender, nor is a sender blamed for them."""
+    bounds, busy = GeneratorBounds(), 95 * SECOND // 10
+    assert check_generator(_with_receivers(), bounds).reasons == ()
+    late = Tally()
+    late.observe(f"loop_lag{MEASURED}", np.array([200_000] * 10, np.int64))  # ten of 910 ticks
+    figures = _with_receivers()
+    figures.readings.put(_reading(GENERATOR, 2, late, "fleet-1"))
+    assert [reason[:31] for reason in check_generator(figures, bounds).reasons] == ["the generator's event loop was "]
+    (reason,) = check_generator(_with_receivers(lag_us=200_000), bounds).reasons
+    assert "event loop was late" in reason
+    (reason,) = check_generator(_with_receivers(busy), bounds).reasons
+    assert "the receivers' processor was 95% busy" in reason
+    held: dict[str, Any] = {f"held_us{MEASURED}": 2 * SECOND}
+    assert all("held" not in reason for reason in check_generator(_with_receivers(busy, **held), bounds).reasons)
+    check = check_generator(_with_receivers(clock_steps=1, clock_step_us=20), bounds)
+    assert (check.clock_steps, check.clock_step_seconds) == (1, 20 / 1e6)
+
+
 def test_exactly_what_was_injected_may_be_found() -> None:
     injected = Injected({"duplicate": 5, "duplicate_deliveries": 9, "corrupt": 2, "withhold-receipts": 3})
     ledger = LedgerTotals(documents=98, deliveries_expected=300, delivered_once=288, duplicated=9, lost=3)

@@ -45,9 +45,9 @@ def test_everything_that_can_be_wrong_with_a_load_test() -> None:
 def test_every_reason_why_a_run_is_not_valid() -> None:
     late = Histogram()
     late.observe(np.array([9_000_000]))
-    check = GeneratorCheck(late, late, 0.0, 0.99, 3, 9.0, 2.0, ())
+    check = GeneratorCheck(late, late, 0.0, 0.99, 3, 9.0, 2.0, 0.99, 0.99, ())
     reasons = list(_reasons(check, GeneratorBounds()))
-    assert len(reasons) == 4
+    assert len(reasons) == 5
     assert _unsaid(reasons) == []
 
 

@@ -6,6 +6,7 @@ time being the moment of admission; such latencies are shown and never judged.
 """
 
 import asyncio
+import contextlib
 from bisect import bisect_left, bisect_right
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -109,10 +110,10 @@ class Sender:
             if self._pump is not None:
                 await self._pump
         finally:
-            if self._counting is not None:
-                self._counting.cancel()
-            await self._producer.stop()
-            self._notes.count()
+            try:
+                await self._producer.stop()
+            finally:
+                await self._end_counting()
         for counts in self.stats.arrivals.partitions:
             counts.unknown += counts.in_flight
 
@@ -214,6 +215,14 @@ class Sender:
             for step in self._notes.steps():
                 step()
                 await asyncio.sleep(0)  # what is due meanwhile
+
+    async def _end_counting(self) -> None:
+        """Count what is left; raise what ended the counting before its time."""
+        if self._counting is not None:
+            self._counting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._counting
+        self._notes.count()
 
     async def _send_batches(self) -> None:
         """Hand to the producer whatever was put since the last time, for as long as something is.

@@ -139,9 +139,8 @@ def test_every_role_is_guarded(manifests: list[Manifest]) -> None:
         assert container["securityContext"]["readOnlyRootFilesystem"]
         assert pod["spec"]["securityContext"]["runAsNonRoot"]
         assert pod["metadata"]["labels"]["app.kubernetes.io/component"] == name
-    for budget in _of_kind(manifests, "PodDisruptionBudget"):
-        wanted = budget["spec"]["selector"]["matchLabels"].items()
-        assert any(wanted <= pod["metadata"]["labels"].items() for pod in roles.values()), budget["metadata"]["name"]
+    budgets = [_chosen(manifests, one["spec"]["selector"]) for one in _of_kind(manifests, "PodDisruptionBudget")]
+    assert sorted(budgets, key=sorted) == [{"hub"}, {"monitor"}, {"stream"}]
 
 
 @every_overlay
@@ -156,11 +155,14 @@ def test_topics_scaling_and_settings_agree(manifests: list[Manifest]) -> None:
     (nodes,) = _of_kind(manifests, "KafkaNodePool")
     assert nodes["spec"]["replicas"] >= settings.topics.replication > settings.topics.min_insync_replicas
     replicas = {one["metadata"]["name"]: one["spec"]["replicas"] for one in _of_kind(manifests, "Deployment")}
-    for scaled in _of_kind(manifests, "ScaledObject"):
-        spec = scaled["spec"]
+    scaled = [one["spec"] for one in _of_kind(manifests, "ScaledObject")]
+    assert sorted(spec["scaleTargetRef"]["name"] for spec in scaled) == ["hub", "stream"]
+    for spec in scaled:
         assert spec["minReplicaCount"] == replicas[spec["scaleTargetRef"]["name"]]
         assert spec["maxReplicaCount"] <= settings.topics.partitions  # one more would have nothing to do
+        assert spec["triggers"]
         for trigger in spec["triggers"]:
+            assert trigger["metricType"] == "Value"  # the default is the average: lag divided by replicas
             query = trigger["metadata"]["query"]
             assert metrics_of(query) <= exported()
             assert f'group="{settings.topics.prefix}-' in query

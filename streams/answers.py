@@ -33,20 +33,25 @@ class Answers:
         return [web.get("/ledger/open", _local(self._open)), web.get("/ledger/document", _local(self._document))]
 
     async def _open(self, request: web.Request) -> web.Response:
-        """Return the oldest open deliveries of a run, with the partition of each."""
+        """Return the oldest open deliveries of a run, with the partition of each.
+
+        `open` are all of the run, `matching` those that were asked for: rows of them may have been cut off.
+        """
         query = request.query
-        limit, before_us = _natural(query.get("limit"), 200), _natural(query.get("before_us"), 1 << 62)
+        limit = min(_natural(query.get("limit"), 200), LISTED_MAX)
+        asked = query.get("recipient", ""), query.get("sender", ""), _natural(query.get("before_us"), 1 << 62)
         rows: list[tuple[Any, ...]] = []
-        total = 0
+        total = matching = 0
         for number, state in self._states().items():
             ledger = state.ledgers.get(query.get("run", ""))
             if ledger is not None:
                 outstanding = Outstanding.of(ledger)
+                chosen = outstanding.chosen(*asked)
                 total += len(outstanding.keys)
-                asked = (min(limit, LISTED_MAX), query.get("recipient", ""), query.get("sender", ""), before_us)
-                rows += [(*astuple(row), number) for row in outstanding.oldest(*asked)]
+                matching += len(chosen.keys)
+                rows += [(*astuple(row), number) for row in chosen.oldest(limit)]
         rows.sort(key=itemgetter(4))
-        return _json({"open": total, "rows": rows[: min(limit, LISTED_MAX)]})
+        return _json({"open": total, "matching": matching, "rows": rows[:limit]})
 
     async def _document(self, request: web.Request) -> web.Response:
         """Return the journey of a document of a partition owned here."""

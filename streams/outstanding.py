@@ -78,16 +78,20 @@ class Outstanding:
         ages.observe(np.maximum(now_us - self.sent_us, 0))
         return ages
 
-    def oldest(self, limit: int, recipient: str = "", sender: str = "", before_us: int = 1 << 62) -> list[OpenDelivery]:
-        """Return the oldest of those that are asked for: of one recipient, of one sender, sent before an instant."""
+    def chosen(self, recipient: str = "", sender: str = "", before_us: int = 1 << 62) -> "Outstanding":
+        """Return those of one recipient, of one sender, sent before an instant; of everybody's where none is named."""
         chosen = self.sent_us < before_us
         if recipient:
             chosen &= self.recipients == self._number(recipient)
         if sender:
             chosen &= (self.keys >= 0) & (self.keys >> SENDER_SHIFT == self._number(sender))
-        rows = np.flatnonzero(chosen)
+        return Outstanding(self.ledger, self.keys[chosen], self.sent_us[chosen], self.recipients[chosen])
+
+    def oldest(self, limit: int) -> list[OpenDelivery]:
+        """Return the oldest, beginning with the very oldest; no more than `limit`."""
+        rows = np.arange(len(self.keys))
         if len(rows) > limit:
-            rows = rows[np.argpartition(self.sent_us[rows], limit - 1)[:limit]]
+            rows = np.argpartition(self.sent_us, limit - 1)[:limit]
         rows = rows[np.argsort(self.sent_us[rows], kind="stable")]
         return list(self._rows(rows.tolist()))
 

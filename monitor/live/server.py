@@ -12,7 +12,7 @@ from aiohttp import web
 
 from docaxis.domain.clock import Clock
 from monitor.live.board import Board
-from monitor.live.csv_text import open_deliveries_csv
+from monitor.live.csv_text import missing_notes, open_deliveries_csv
 from monitor.live.extras import Extras
 from monitor.live.files import PageFile, page_files
 from monitor.live.workers import NoAnswerError, Workers
@@ -106,7 +106,7 @@ class PageServer:
             found = await self._asked_open(request, FILE_ROWS_MAX)
         except NoAnswerError as error:
             return _json({"error": "no_answer", "who": str(error)}, 503)
-        text = open_deliveries_csv(found["rows"], self.clock.wall_us())
+        text = open_deliveries_csv(found["rows"], self.clock.wall_us(), missing_notes(found))
         headers = {"Content-Disposition": 'attachment; filename="open-deliveries.csv"', "Cache-Control": "no-store"}
         return web.Response(text=text, content_type="text/csv", charset="utf-8", headers=headers)
 

@@ -55,12 +55,15 @@ class Workers:
     async def open_deliveries(self, run: str, asked: Mapping[str, str], limit: int) -> dict[str, Any]:
         """Return the oldest open deliveries of a run, each with the stage it is stuck at.
 
-        `asked` may name `recipient`, `sender`, `before_us` and `stage`.
+        `asked` may name `recipient`, `sender`, `before_us` and `stage`. `open` are all of the run; `more` are asked for
+        too, but not in the list; `unsifted` are so many that nobody looked which stage they are at.
 
         Raises:
-            NoAnswerError: none of the workers answered. If only some did not, `silent` names them.
+            NoAnswerError: none of the workers answered. If only some did not, `silent` names them, and
+                `partitions_missing` the partitions that nobody answered for.
         """
-        urls = self.urls()
+        owners = self._readings.owners()
+        urls = sorted(set(owners.values()))
         stage = asked.get("stage", "")
         query = {"run": run, "limit": str(SIFTED_MAX if stage else limit)}
         query |= {name: value for name, value in asked.items() if value and name != "stage"}
@@ -73,8 +76,18 @@ class Workers:
         rows = sorted((row for answer in answers if answer for row in answer["rows"]), key=itemgetter(4))
         staged = [[*row[:5], fronts.stage(row[5], row[3], row[4]).value] for row in rows]
         found = [row for row in staged if stage in ("", row[5])]
-        total = sum(answer["open"] for answer in answers if answer)
-        return {"open": total, "rows": found[:limit], "silent": silent}
+        unlisted = sum(answer["matching"] - len(answer["rows"]) for answer in answers if answer)
+        more = max(0, len(found) - limit)
+        return {
+            "open": sum(answer["open"] for answer in answers if answer),
+            "rows": found[:limit],
+            "more": more if stage else more + unlisted,
+            "unsifted": unlisted if stage else 0,
+            "silent": silent,
+            "partitions_missing": [
+                number for number in range(self._partitions) if owners.get(number) in (None, *silent)
+            ],
+        }
 
     async def journey(self, run: str, document_id: str) -> dict[str, Any]:
         """Return the journey of a document, or of the document that a packet id belongs to.

@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import io
+from collections import Counter
 from typing import Any
 
 import aiohttp
@@ -12,6 +13,8 @@ import pytest
 from monitor.live.extras import Extras
 from monitor.live.files import page_files
 from monitor.web_guard import CONTENT_SECURITY_POLICY, host_is_ours
+from streams.state import Duties, PartitionState, StateBounds
+from streams.store import positions_reading
 from tests.support.live import RUN, busy_axis, served
 
 WITHIN_S = 60.0
@@ -164,6 +167,55 @@ async def test_open_deliveries_are_listed_with_the_stage_and_downloaded() -> Non
     assert 0 < len(hub["rows"]) < len(found["rows"])
     assert len(list(csv.reader(io.StringIO(text)))) == 1 + len(hub["rows"])
     assert "attachment" in headers["Content-Disposition"]
+
+
+async def _file(url: str, query: str = "") -> tuple[int, list[str]]:
+    """Return how many deliveries a file lists, and what it says is missing."""
+    _, _, text = await get(f"{url}/api/open.csv?run={RUN}{query}")
+    _, *rows = csv.reader(io.StringIO(text))
+    notes = [row[0] for row in rows if row[0].startswith("#")]
+    assert all(row[0] in notes for row in rows[len(rows) - len(notes) :])  # they come last
+    return len(rows) - len(notes), notes
+
+
+@pytest.mark.parametrize("bound", ["monitor.live.server.FILE_ROWS_MAX", "streams.answers.LISTED_MAX"])
+async def test_a_file_that_is_cut_says_how_many_more_there_are(bound: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with served(busy_axis()) as url:
+        whole, nothing = await _file(url)
+        of_hub, nothing_either = await _file(url, "&stage=hub")
+        monkeypatch.setattr(bound, 3)
+        cut, (note,) = await _file(url)
+        _, notes_of_hub = await _file(url, "&stage=hub")
+    assert nothing == nothing_either == []
+    assert whole > of_hub > 3 == cut
+    assert f"{whole - 3} more deliveries" in note
+    assert f"còn {whole - 3} lượt giao" in note
+    if bound.endswith("FILE_ROWS_MAX"):
+        assert f"{of_hub - 3} more deliveries" in notes_of_hub[0]
+    else:  # the others were never asked for their stage
+        assert f"stage of {whole - 3} more open deliveries" in notes_of_hub[0]
+    assert len(notes_of_hub) == 1
+
+
+async def test_a_file_of_one_recipient_is_cut_by_what_that_one_waits_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with served(busy_axis()) as url:
+        rows = (await get(f"{url}/api/open?run={RUN}"))[2]["rows"]
+        code, waits = Counter(row[3] for row in rows).most_common(1)[0]
+        monkeypatch.setattr("streams.answers.LISTED_MAX", 1)
+        _, (note,) = await _file(url, f"&recipient={code}")
+    assert waits > 1
+    assert f"{waits - 1} more deliveries" in note
+
+
+async def test_a_file_names_the_partitions_that_nobody_answered_for() -> None:
+    axis = busy_axis()
+    axis.workers._partitions = 3  # of the last one nobody has announced himself
+    other = PartitionState(1, Duties(1), StateBounds())
+    axis.readings.put(positions_reading(other, {}, axis.clock.wall_us(), "http://127.0.0.1:9"))
+    async with served(axis) as url:
+        listed, (note,) = await _file(url)
+    assert listed > 0
+    assert "Partitions 1, 2 are missing" in note
 
 
 async def test_a_list_of_one_recipient_has_only_its_deliveries() -> None:

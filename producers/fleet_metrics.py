@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from docaxis.domain.clock import Clock
+from docaxis.workload.faults import RECEIVER_FAULTS, SENDER_FAULTS
 from monitor import catalogue
 from monitor.histogram import Histogram
 from monitor.lag import LagMetrics, Progress
@@ -53,6 +54,7 @@ class FleetMetrics:
         for error, count in sorted(sender.errors.items()):
             errors.add(count, error)
         yield errors
+        yield self._faults()
         yield Family(catalogue.PRODUCER_WINDOW, window.outstanding if window else 0)
         yield Family(catalogue.PRODUCER_WRITTEN_OFF, window.written_off if window else 0)
         yield Family(catalogue.PRODUCER_CALENDAR, sender.calendar_ms / 1000)
@@ -60,6 +62,12 @@ class FleetMetrics:
         phase.add(1, "ended" if self._stats.sending_ended and self._stats.phase != "idle" else self._stats.phase)
         yield phase
         yield Family(catalogue.PRODUCER_ENDED, int(self._stats.sending_ended))
+
+    def _faults(self) -> Family:
+        watch, faults = self._stats.sender.watch, Family(catalogue.PRODUCER_FAULTS)
+        for kind in (*SENDER_FAULTS, *RECEIVER_FAULTS):  # at 0 too: the first one is an increase only then
+            faults.add(watch.injected.get(kind, 0) if watch else 0, kind)
+        return faults
 
     def _receiver(self) -> Iterator[Family]:
         receiver = self._stats.receiver

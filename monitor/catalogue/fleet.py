@@ -50,6 +50,13 @@ PRODUCER_ERRORS = _fleet(
     "docaxis_producer_errors_total", "counter",
     "Batches that failed, by kind of error. Look up the kind in the fleet's log.", labels=("error",),
 )  # fmt: skip
+PRODUCER_FAULTS = _fleet(
+    "docaxis_producer_faults_injected_total", "counter",
+    "Documents (of the recipients' faults: deliveries) that the workload's faults befell, by kind of fault. What "
+    "follows them was asked for: judge the axis by how it bears and audits them. Growing although nobody meant it: "
+    "take the faults out of the workload file.",
+    labels=("kind",),
+)  # fmt: skip
 PRODUCER_WINDOW = _fleet(
     "docaxis_producer_window_outstanding", "gauge",
     "Deliveries between sending and receiving in a closed load. At its bound, the sender waits for the receivers.",

@@ -88,6 +88,7 @@ class Board:
     annotations: tuple[Annotation, ...] = ()
     span: str = "now-6h"
     refresh: str = "30s"
+    help: str = ""  # shown beside the title
 
     @property
     def title(self) -> str:

@@ -35,7 +35,7 @@ def dashboard_json(board: Board) -> str:
         "templating": {"list": [_environment(), *map(_variable, board.variables)]},
         "annotations": {"list": [_annotation(one) for one in board.annotations]},
         "panels": list(_panels(board)),
-    }  # fmt: skip
+    } | ({"description": board.help} if board.help else {})  # fmt: skip
     return orjson.dumps(content, option=orjson.OPT_INDENT_2).decode() + "\n"
 
 

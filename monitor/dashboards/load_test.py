@@ -9,6 +9,7 @@ from monitor.catalogue import (
     PRODUCER_DROPPED,
     PRODUCER_ERRORS,
     PRODUCER_FAILED,
+    PRODUCER_FAULTS,
     PRODUCER_IN_FLIGHT,
     PRODUCER_LATENESS,
     PRODUCER_PHASE,
@@ -72,10 +73,25 @@ _ANSWER = Row("Kết quả", "What it meets", (
 ))  # fmt: skip
 
 _FAULTS = (
+    Annotation(
+        "Injected faults",
+        f"sum by (kind) (increase({PRODUCER_FAULTS.name}[1m]) * {_OF_RUN}) > 0",
+        "{{kind}} was injected",
+        "blue",
+    ),
     Annotation("Errors", f"sum by (error) (increase({PRODUCER_ERRORS.name}[1m])) > 0", "{{error}}", "purple"),
     Annotation("Unreachable", 'up{job="docaxis"} == 0', "{{instance}} does not answer", "yellow"),
 )
 
+#: Where a reader finds each fault of a workload.
+_HELP = (
+    "Marked as injected, by kind: what senders and recipients do wrong because the workload says so. Faults of the "
+    "parts show by what they do: a hub or worker that is paused or killed is marked as unreachable while it does not "
+    "answer, and as a restart when it was started again; a broker that stalls or stops shows as errors, or where it "
+    "takes documents slowly. A limited hub is limited all the time and not marked, and a pause that is over between "
+    "two scrapes is not seen."
+)
+
 BOARD = Board(
-    "docaxis-load-test", "Thử tải", "Load test", (_LOAD, _ANSWER), (RUN,), (*COMMON, *_FAULTS), "now-1h", "10s"
+    "docaxis-load-test", "Thử tải", "Load test", (_LOAD, _ANSWER), (RUN,), (*COMMON, *_FAULTS), "now-1h", "10s", _HELP
 )  # fmt: skip

@@ -81,6 +81,7 @@ def test_a_paused_hub_calls_somebody_and_every_panel_tells_the_truth(
             await _start(exchange, monitoring)
             await _pause_the_hub_until_somebody_is_called(exchange, monitoring)
             await _every_panel_answers(exchange, monitoring)
+            await _every_annotation_is_a_query(exchange, monitoring)
             await exchange.leave("canary")
             await exchange.settle()
             await _the_panels_tell_what_the_ledger_knows(exchange, monitoring)
@@ -189,6 +190,12 @@ async def _every_panel_answers(exchange: Exchange, monitoring: Monitoring) -> No
         ),
     )
     exchange.note("every panel answers")
+
+
+async def _every_annotation_is_a_query(exchange: Exchange, monitoring: Monitoring) -> None:
+    """Prometheus takes the query of every mark; whether there is one to show depends on what happened."""
+    for query in {concrete(one.expr, run=exchange.run) for board in BOARDS for one in board.annotations}:
+        await monitoring.query(query)  # fails where it is refused
 
 
 def _keeps(law: Law, value: float) -> bool:

@@ -10,9 +10,11 @@ from docaxis import __version__
 from docaxis.domain.calendar import midnight_ms, vietnam_calendar
 from docaxis.domain.clock import ManualClock
 from docaxis.kafka.partitioner import partition_of
+from docaxis.workload.faults import FAULT_KEYS, RECEIVER_FAULTS, SENDER_FAULTS
 from monitor.process_metrics import RUNS_MAX, ProcessMetrics
 from producers.fleet_metrics import FleetMetrics
 from producers.fleet_settings import FleetStats
+from producers.generator_watch import GeneratorWatch
 from producers.life_cycle import LifeCycles
 from producers.window import Window
 from streams.hub import HubStats
@@ -100,6 +102,24 @@ def test_the_fleet_shows_its_lateness_window_and_receivers() -> None:
     assert value(fleet, "docaxis_producer_lateness_seconds_bucket", le="0.0005") == 1
     assert value(fleet, "docaxis_producer_errors_total", error="KafkaTimeoutError") == 1
     assert value(fleet, "docaxis_monitor_lag_records", group="axis-agencies", topic="delivered") == 2
+
+
+def test_the_fleet_counts_injected_faults_from_zero_and_of_known_kinds_only() -> None:
+    stats, clock = FleetStats.of(1), ManualClock()
+    fleet = FleetMetrics(stats, "axis-agencies", clock)
+    kinds = (*SENDER_FAULTS, *RECEIVER_FAULTS)
+
+    def shown() -> dict[str, float]:
+        name = "docaxis_producer_faults_injected_total"
+        return {kind: count for kind in FAULT_KEYS if (count := value(fleet, name, kind=kind)) is not None}
+
+    assert shown() == dict.fromkeys(kinds, 0)  # also of a fleet that has no plan
+    stats.sender.watch = GeneratorWatch(clock, lambda: None)
+    assert shown() == dict.fromkeys(kinds, 0)
+    stats.sender.watch.on_injected("duplicate", documents=3, deliveries=12)
+    stats.sender.watch.on_injected("silent-agency", documents=1, deliveries=1)
+    stats.sender.watch.on_injected("silent-agency", documents=1, deliveries=1)
+    assert shown() == dict.fromkeys(kinds, 0) | {"duplicate": 3, "silent-agency": 2}
 
 
 def test_the_life_of_documents_is_shown() -> None:

@@ -23,6 +23,7 @@ from docaxis.bench.session import QUICK, Session
 from docaxis.kafka.broker import EmbeddedBroker
 from docaxis.settings import KafkaSettings, PathSettings, Settings, TopicSettings
 from monitor.histogram import Histogram
+from monitor.result_schema import Result
 from tests.support.pictures import until_shown
 from tests.support.workloads import toml_of
 
@@ -134,7 +135,9 @@ def test_injected_faults_are_found_exactly(apart: bool, tmp_path: Path) -> None:
 
 
 def _check_the_parts_agree(folder: Path, result: dict[str, Any]) -> None:
-    """Phases, series, traffic and ledger tell the same story."""
+    """Phases, series, traffic and ledger tell the same story, in words that are documented."""
+    Result.model_validate(result)
+    assert result.keys() <= Result.model_fields.keys()
     measured = [phase for phase in result["phases"] if phase["measured"]]
     latency = result["latency_seconds"]
     assert (

@@ -22,6 +22,7 @@ from tests.support.promtool import (
     Firing,
     Story,
     check,
+    check_samples,
     climb,
     lag_state,
     level,
@@ -267,6 +268,29 @@ def test_what_only_looks_like_trouble_fires_nothing(name: str, tmp_path: Path) -
     firing = [Firing(minutes - shift, 0, f'alertname="{name}"') for shift in (0, 5, 20)]
     interval = "1m" if minutes <= _ONE else "10m"
     check(tmp_path, Story(minutes, series, firing), interval=interval, groups=[ALERTS_GROUP])
+
+
+def test_what_is_left_of_each_budget_after_a_month(tmp_path: Path) -> None:
+    """Half of it; overspent twice; untouched; and nothing is told of what had no event at all."""
+    hours = 32 * 24
+    hourly = {
+        f'{DELIVERY}_count{{recipient="H53"}}': 1000.0,
+        f'{DELIVERY}_bucket{{recipient="H53",le="900.0"}}': 995.0,  # 0.5 % of 1 %
+        "docaxis_stream_receipts_total": 1000.0,
+        "docaxis_stream_receipts_failed_total": 3.0,  # 0.3 % of 0.1 %
+        f"{ROUTING}_count": 1000.0,
+        f'{ROUTING}_bucket{{le="2.5"}}': 1000.0,
+        'docaxis_stream_refusals_total{code="18"}': 50.0,  # one agency's fault, nobody's outage
+    }
+    series = {name: f"0+{step:g}x{hours}" for name, step in hourly.items()}
+    series['docaxis_monitor_lag_seconds{group="axis-streams",topic="sent"}'] = f"1x{hours}"
+    left = {"delivery_latency": 0.5, "delivery_availability": -2.0, "routing": 1.0, "monitor_freshness": 1.0}
+    samples = [("round(sum(docaxis:objective_budget_left:ratio), 0.01)", sum(left.values()))]
+    samples += [
+        (f'round(sum(docaxis:objective_budget_left:ratio{{objective="{name}"}}), 0.01)', value)
+        for name, value in left.items()
+    ]
+    check_samples(tmp_path, series, f"{hours - 1}h", samples)
 
 
 @pytest.mark.parametrize(("shift_h", "firing"), [(0, 0), (50, 1)], ids=["in it", "another time"])

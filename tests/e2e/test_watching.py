@@ -26,7 +26,7 @@ from tests.support.browser import PATIENCE_MS, browser, opened
 from tests.support.exchange import Exchange
 from tests.support.monitoring import ALERTMANAGER, PROMETHEUS, Monitoring
 from tests.support.panels import Facts, Known, Law, expectations
-from tests.support.promql import concrete
+from tests.support.promql import concrete, queries
 from tests.support.truth import check_exactly_once
 
 ROOT = Path(__file__).parents[2]
@@ -41,6 +41,9 @@ pytestmark = [
 
 #: Documents a second, and how many: long enough for the fault, and ended by itself while everybody is still there.
 RATE, DOCUMENTS = 20.0, 1500
+
+#: Grafana's windows, for a run of a minute.
+SHORT = {"before": "20s", "__rate_interval": "10m"}
 
 #: One promise, with windows of seconds instead of hours.
 SCALED = Objective(
@@ -81,6 +84,7 @@ def test_a_paused_hub_calls_somebody_and_every_panel_tells_the_truth(
             await _start(exchange, monitoring)
             await _pause_the_hub_until_somebody_is_called(exchange, monitoring)
             await _every_panel_answers(exchange, monitoring)
+            await _the_run_that_is_chosen_is_shown(exchange, monitoring)
             await _every_annotation_is_a_query(exchange, monitoring)
             await exchange.leave("canary")
             await exchange.settle()
@@ -190,6 +194,22 @@ async def _every_panel_answers(exchange: Exchange, monitoring: Monitoring) -> No
         ),
     )
     exchange.note("every panel answers")
+
+
+async def _the_run_that_is_chosen_is_shown(exchange: Exchange, monitoring: Monitoring) -> None:
+    """Of a run's panels the run itself shows something, and one that nobody knows shows nothing."""
+    of_run = [query for board in BOARDS for _, query in queries(board) if "$run" in query]
+    assert len(of_run) > 5
+    silent: list[str] = []
+
+    async def shown() -> bool:
+        answers = {query: await monitoring.query(concrete(query, run=exchange.run, **SHORT)) for query in of_run}
+        silent[:] = [query for query, found in answers.items() if not found]
+        return not silent
+
+    await monitoring.until(shown, lambda: f"nothing of the run: {silent}")
+    for query in of_run:
+        assert not await monitoring.query(concrete(query, run="nobody", **SHORT)), query
 
 
 async def _every_annotation_is_a_query(exchange: Exchange, monitoring: Monitoring) -> None:

@@ -15,7 +15,8 @@ from monitor.live.files import page_files
 from monitor.web_guard import CONTENT_SECURITY_POLICY, host_is_ours
 from streams.state import Duties, PartitionState, StateBounds
 from streams.store import positions_reading
-from tests.support.live import RUN, busy_axis, served
+from tests.support.events import refusal, sent
+from tests.support.live import RUN, Axis, busy_axis, served
 
 WITHIN_S = 60.0
 
@@ -58,6 +59,65 @@ async def test_a_stream_begins_with_everything_and_goes_on_with_changes() -> Non
     ticks = [tick for _, tick in told[1:]]
     assert all("point" in tick and "agencies" not in tick for tick in ticks)  # nothing happened meanwhile
     assert [tick["point"][0] for tick in ticks] == [ticks[0]["point"][0] + n for n in range(3)]
+
+
+#: Two runs of which nothing is alike: sender, recipients of each document, code of each refusal.
+APART: dict[str, tuple[str, list[str], int]] = {"one": ("G22", ["H53"], 19), "two": ("G09", ["H01", "H02", "H03"], 22)}
+
+
+def offer(axis: Axis, run: str, number: int) -> None:
+    """Let one document of a run be sent, and another of it be refused."""
+    sender, recipients, code = APART[run]
+    now_us = axis.clock.wall_us()
+    packet_id = f"{sender}.2021.{number:07d}.0"
+    axis.fold("sent", sent(packet_id, recipients, sender=sender, run=run, sent_us=now_us, intended_us=now_us))
+    refused_id = f"{sender}.2021.{number + 1000:07d}.0"
+    axis.fold("refused", refusal(refused_id, code=code, sender=sender, run=run))
+
+
+def assert_of_one_run(told: dict[str, Any], run: str, axis: Axis) -> None:
+    """Check what a viewer of a run was told; all runs stand only in the list from which one is chosen."""
+    sender, recipients, code = APART[run]
+    (other,) = APART.keys() - {run}
+    others = APART[other][0]
+    text = orjson.dumps({name: part for name, part in told.items() if name != "runs"}).decode()
+    assert f'"{other}"' not in text
+    assert f"{others}.2021" not in text
+    assert told.get("run", run) == run
+    own = {str(axis.registry.positions[code]) for code in (sender, *recipients)}
+    assert told.get("agencies", {}).keys() <= own
+    if (refused := told.get("refused")) is not None:
+        assert refused["codes"].keys() == {str(code)}
+        assert {row[4] for row in refused["rows"]} == {sender}
+    if (totals := told.get("totals")) is not None:
+        assert totals["deliveries_expected"] == totals["documents"] * len(recipients)
+    if (pairs := told.get("pairs")) is not None:
+        assert set(pairs["waiting"][0]) == {axis.registry.positions[sender]}
+
+
+async def test_viewers_of_two_runs_get_nothing_of_each_others() -> None:
+    axis = Axis()
+    for run in APART:
+        offer(axis, run, 1)
+    axis.tick(2)
+    async with served(axis) as url:
+
+        async def traffic() -> None:
+            for number in range(2, 900):
+                for run in APART:
+                    offer(axis, run, number)
+                await asyncio.sleep(0.1)
+
+        offering = asyncio.ensure_future(traffic())
+        streams = await asyncio.gather(*(events(f"{url}/api/events?run={run}", 8) for run in APART))
+        offering.cancel()
+        lists = [(await get(f"{url}/api/open?run={run}"))[2]["rows"] for run in APART]
+    for run, stream, rows in zip(APART, streams, lists, strict=True):
+        assert stream[0][0] == "state"
+        assert sum("totals" in told for _, told in stream) > 3, "something happened meanwhile"
+        for _, told in stream:
+            assert_of_one_run(told, run, axis)
+        assert {row[2] for row in rows} == {APART[run][0]}
 
 
 async def test_a_viewer_that_leaves_is_forgotten_and_one_too_many_is_refused() -> None:

@@ -41,7 +41,7 @@ class PageServer:
     def application(self, more: list[web.RouteDef]) -> web.Application:
         """Return the application, with routes of others beside its own."""
         app = web.Application(middlewares=[guard(self.allowed_hosts)], client_max_size=64 * 1024)
-        app.on_response_prepare.append(add_headers)
+        app.on_response_prepare.extend((add_headers, _store_nothing))
         app.add_routes(
             [
                 *(web.get(path, self._file) for path in self.files),
@@ -74,7 +74,7 @@ class PageServer:
         viewer = self.board.viewers.admit(request.query.get("run", "")[:64])
         if viewer is None:
             return _json({"error": "too many pages are open"}, 503, {"Retry-After": "10"})
-        headers = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+        headers = {"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
         response = web.StreamResponse(headers=headers)
         try:
             await response.prepare(request)
@@ -107,7 +107,7 @@ class PageServer:
         except NoAnswerError as error:
             return _json({"error": "no_answer", "who": str(error)}, 503)
         text = open_deliveries_csv(found["rows"], self.clock.wall_us(), missing_notes(found))
-        headers = {"Content-Disposition": 'attachment; filename="open-deliveries.csv"', "Cache-Control": "no-store"}
+        headers = {"Content-Disposition": 'attachment; filename="open-deliveries.csv"'}
         return web.Response(text=text, content_type="text/csv", charset="utf-8", headers=headers)
 
     async def _document(self, request: web.Request) -> web.Response:
@@ -138,5 +138,10 @@ class PageServer:
 
 
 def _json(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    shown = {"Cache-Control": "no-store"} | dict(headers or {})
-    return web.Response(body=orjson.dumps(body), status=status, content_type="application/json", headers=shown)
+    return web.Response(body=orjson.dumps(body), status=status, content_type="application/json", headers=headers)
+
+
+async def _store_nothing(request: web.Request, response: web.StreamResponse) -> None:
+    """Let no browser or proxy store an answer of the interface, errors too: an old one would look like a new one."""
+    if request.path.startswith("/api/"):
+        response.headers["Cache-Control"] = "no-store"

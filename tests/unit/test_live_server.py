@@ -12,6 +12,7 @@ import pytest
 
 from monitor.live.extras import Extras
 from monitor.live.files import page_files
+from monitor.live.server import PageServer
 from monitor.web_guard import CONTENT_SECURITY_POLICY, host_is_ours
 from streams.state import Duties, PartitionState, StateBounds
 from streams.store import positions_reading
@@ -118,6 +119,26 @@ async def test_viewers_of_two_runs_get_nothing_of_each_others() -> None:
         for _, told in stream:
             assert_of_one_run(told, run, axis)
         assert {row[2] for row in rows} == {APART[run][0]}
+
+
+async def test_no_answer_of_the_interface_is_kept_by_a_browser() -> None:
+    axis = busy_axis()
+    document_id = axis.events[0].document_id
+    paths = (
+        "events", "registry", f"series?run={RUN}&range=10m", "series?run=x", f"open?run={RUN}", f"open.csv?run={RUN}",
+        f"document?run={RUN}&id={document_id}", "document", "nothing",
+    )  # fmt: skip
+    async with served(axis) as url, aiohttp.ClientSession() as session:
+        routes = PageServer(axis.board, axis.workers, axis.extras, axis.clock, b"[]").application([]).router.routes()
+        offered = {route.resource.canonical for route in routes if route.resource and route.method == "GET"}
+        asked = {f"/api/{path.partition('?')[0]}" for path in paths}
+        assert {path for path in offered if path.startswith("/api/")} <= asked, "each is asked here"
+        for method, path in [*(("GET", path) for path in paths), ("POST", "control/rate"), ("POST", "registry")]:
+            async with session.request(method, f"{url}/api/{path}") as answer:
+                assert answer.headers.get("Cache-Control") == "no-store", (path, answer.status)
+        axis.board.viewers._max = 0
+        async with session.get(f"{url}/api/events") as answer:
+            assert (answer.status, answer.headers["Cache-Control"]) == (503, "no-store")
 
 
 async def test_a_viewer_that_leaves_is_forgotten_and_one_too_many_is_refused() -> None:

@@ -1,11 +1,31 @@
-"""Values of the roles' options that cannot be meant: refused with exit code 2 before anything is started."""
+"""The roles' options: what cannot be meant is refused with exit code 2, and defaults serve this machine only."""
 
+import importlib
+import inspect
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 
-from docaxis.cli import main
+from docaxis.cli import COMMANDS, main
+from docaxis.commands.role import run_role
 from docaxis.domain.event import RUN_LENGTH_MAX
+from monitor.exposition import Exposition
+from monitor.live.page import LiveSettings
+
+LOOPBACK = "127.0.0.1"
+
+#: Options that say where something of ours listens, by command.
+SERVING = {
+    ("up", "--listen"),
+    ("monitor", "--listen"),
+    ("hub", "--metrics-host"),
+    ("stream", "--metrics-host"),
+    ("fleet", "--metrics-host"),
+    ("canary", "--metrics-host"),
+}
 
 
 @pytest.mark.parametrize(
@@ -55,3 +75,36 @@ def test_a_folder_that_cannot_be_made_is_named_before_anything_is_started(
     assert variable in shown
     assert "Traceback" not in shown
     assert "starting" not in shown
+
+
+def options() -> Iterator[tuple[str, str, Any]]:
+    """Yield (command, option, default) of all commands, those below others too."""
+
+    def walk(command: Any, name: str) -> Iterator[tuple[str, str, Any]]:
+        for below, more in getattr(command, "commands", {}).items():
+            yield from walk(more, f"{name} {below}")
+        for parameter in command.params:
+            for option in parameter.opts:
+                yield name, option, parameter.default
+
+    for row in COMMANDS:
+        yield from walk(typer.main.get_command(importlib.import_module(row.module).app), row.name)
+
+
+def test_what_a_command_serves_is_served_on_loopback_unless_told_otherwise() -> None:
+    found = {
+        (command, option): default
+        for command, option, default in options()
+        if option != "--allow-host" and any(word in option for word in ("host", "listen", "bind", "address"))
+    }
+    assert found == dict.fromkeys(SERVING, LOOPBACK), "an option of this kind that is new is to be loopback too"
+
+
+def test_no_option_listens_on_every_address_by_default() -> None:
+    assert [one for one in options() if one[2] in ("0.0.0.0", "::", "*")] == []
+
+
+def test_who_names_no_address_serves_on_loopback() -> None:
+    assert LiveSettings().host == LOOPBACK
+    for served, name in ((run_role, "metrics_host"), (Exposition, "host")):
+        assert inspect.signature(served).parameters[name].default == LOOPBACK

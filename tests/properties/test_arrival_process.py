@@ -1,4 +1,4 @@
-"""Laws of arrival processes: arrivals are conserved, in order, repeatable, and as many as their rate says."""
+"""Laws of arrival processes: arrivals are conserved, in order, repeatable, as many and as even as they should be."""
 
 import itertools
 
@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from docaxis.workload.file import workload_of
+from docaxis.workload.file import load_workload, workload_of
 from docaxis.workload.model import Phase
-from producers.arrival_process import ArrivalProcess, arrival_process
+from producers.arrival_process import ORDINARY_DAY, ArrivalProcess, arrival_process
+from producers.history import History
 from tests.support.laws import law
 
 SHAPES: dict[str, dict[str, object]] = {
@@ -115,3 +116,75 @@ def test_blocks_cut_the_same_points() -> None:
     process = arrival_process(_phase("constant"), 3.6, 1, 0)
     fine = np.concatenate(list(itertools.islice(process.points(10), 100)))
     assert np.array_equal(fine, next(process.points(1000)))
+
+
+# --- how even arrivals are, with fixed seeds: a thousand seconds, or a day
+
+SEEDS = range(1, 6)
+
+
+def _drawn(phase: Phase, seed: int) -> np.ndarray:
+    """Return when all arrivals of a phase are due."""
+    process = arrival_process(phase, 3.6, seed, 0)
+    points = next(process.points(round(process.intensity.total * 1.2) + 1000))
+    times = process.times_us(points)
+    assert times[-1] >= phase.duration
+    return times[times < phase.duration]
+
+
+def _counted(phase: Phase, seed: int, bins: int) -> np.ndarray:
+    """Return how many arrivals fall into each of so many equal parts of a phase."""
+    return np.histogram(_drawn(phase, seed), bins, (0, phase.duration))[0]
+
+
+def _dispersion(counts: np.ndarray) -> float:
+    return float(counts.var(ddof=1) / counts.mean())
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_poisson_arrivals_are_as_uneven_as_chance_makes_them(seed: int) -> None:
+    phase = _phase("poisson", duration="1000 s")
+    counts = _counted(phase, seed, 1000)
+    # Of 1,000 counts the dispersion is known to sqrt(2/1000), 0.045, and a correlation to 0.032.
+    assert 0.8 < _dispersion(counts) < 1.25
+    assert abs(np.corrcoef(counts[1:], counts[:-1])[0, 1]) < 0.15, "a second says nothing about the next one"
+    gaps = np.diff(_drawn(phase, seed))
+    assert gaps.std() / gaps.mean() == pytest.approx(1, abs=0.02)  # exponential: as wide as long
+    assert (gaps > gaps.mean()).mean() == pytest.approx(np.exp(-1), abs=0.01)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_bursts_are_more_uneven_than_chance_and_even_arrivals_less(seed: int) -> None:
+    bursts = _phase("bursts", duration="1000 s", rate="30 documents/s", burst_for="2 s", calm_for="8 s", burst_factor=5)
+    counts = _counted(bursts, seed, 1000)
+    # A fifth of the time five times as busy as the rest: 1 + 30 * 0.79 if no burst began or ended within a second.
+    assert 5 < _dispersion(counts) < 25
+    assert np.corrcoef(counts[1:], counts[:-1])[0, 1] > 0.3, "a burst lasts"
+    assert _dispersion(_counted(_phase("constant", duration="1000 s"), seed, 1000)) < 0.01
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_shipped_working_day_has_its_peaks_and_its_lunch(seed: int) -> None:
+    phase = next(one for one in load_workload("working-day").workload.phases if one.name == "day")
+    assert phase.hours == (7, 18)
+    by_half_hour = _counted(phase, seed, 22)
+    hour = dict(zip(range(7, 18), by_half_hour.reshape(11, 2).sum(axis=1).tolist(), strict=True))
+    assert hour[12] < 0.12 * hour[9]
+    assert hour[12] < 0.12 * hour[16]
+    assert hour[7] < hour[8] < hour[9] > hour[11] > hour[12]
+    assert hour[17] < 0.5 * hour[16]
+    weights = np.array(History.load().assumed["hours"]["working_day"][14:36])
+    expected = weights / weights.sum() * by_half_hour.sum()
+    # Chi-squared of 21 degrees of freedom: 21 on average, above 60 once in a hundred thousand.
+    assert ((by_half_hour - expected) ** 2 / expected).sum() < 60
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_on_a_holiday_hardly_anything_is_sent(seed: int) -> None:
+    days = {day: _phase("working-day", duration="100 s", day=day) for day in (str(ORDINARY_DAY), "2022-09-02")}
+    ordinary, national_day = (len(_drawn(phase, seed)) for phase in days.values())
+    assert ordinary > 30_000
+    assert 0 < national_day < 0.02 * ordinary
+    # The last working days of a month are a fifth busier than those in its middle; 29/07/2022 is a Friday.
+    month_end = len(_drawn(_phase("working-day", duration="100 s", day="2022-07-29"), seed))
+    assert month_end / ordinary == pytest.approx(1.2 * 0.97 / 1.03, abs=0.05)

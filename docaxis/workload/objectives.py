@@ -1,4 +1,18 @@
-"""Objectives: what must hold in the measured phases. Every threshold is the workload's own; the axis publishes none."""
+"""Objectives: what must hold in the measured phases. Every threshold is the workload's own; the axis publishes none.
+
+With `abort` an objective ends the run early, judged as at the end, from what is known so far:
+
+- a count (of the whole run) as soon as it is beyond its bound, for it never becomes smaller. But `misrouted` only when
+  it was so for `MISROUTED_FOR_S`: topics are read independently, so a receipt may be known before its document.
+  `lost` is known at the end only, and is refused;
+- a latency when its percentile over the measured phases so far, of the agencies or priorities it names, was beyond
+  the bound for `MISSED_FOR_S` on end; never in a closed loop, whose latencies are not judged;
+- the share received, a rate and the backlog's slope when the complete seconds of the measured phases so far, and the
+  newest of them by themselves, missed it for `MISSED_FOR_S` on end.
+
+All but counts wait until `MEASURED_FIRST_S` seconds of measured phases are complete, and begin anew after a pause or
+another phase.
+"""
 
 from typing import Literal, Self
 
@@ -12,6 +26,15 @@ Count = Literal["lost", "duplicated", "misrouted", "refused", "late", "dropped"]
 
 #: Stages that are also kept by agency and by priority.
 SCOPED_STAGES = ("delivery",)
+
+#: Anything but a count must be missed for so long on end before the run is ended.
+MISSED_FOR_S = 10
+
+#: A delivery counted as misrouted for so long is so; the live page waits as long.
+MISROUTED_FOR_S = 15
+
+#: So many measured seconds are complete before anything but a count is judged.
+MEASURED_FIRST_S = 10
 
 
 class Objective(BaseModel):
@@ -36,7 +59,7 @@ class Objective(BaseModel):
     at_least: RateText | None = None
     #: Deliveries by which the backlog may grow each second.
     backlog_slope: float | None = Field(None, ge=0)
-    #: End the run when the objective can no longer be met (a count), or is missed for ten seconds on end.
+    #: End the run when the objective can no longer be met (a count), or is missed for ten seconds on end; see above.
     abort: bool = False
 
     @model_validator(mode="after")
@@ -57,6 +80,10 @@ class Objective(BaseModel):
                         "only the stage delivery is kept by agency and priority",
                     ),
                     (self.agencies and self.priorities, "agencies and priorities exclude each other"),
+                    (
+                        self.abort and self.count == "lost",
+                        "what is lost is known at the end only; abort cannot go with it",
+                    ),
                     (
                         self.at_least is not None and self.at_least.unit == "x July 2022",
                         "at_least is in deliveries/s or documents/s",

@@ -65,7 +65,7 @@ def _judge_latency(one: Objective, figures: LoadFigures, registry: Registry) -> 
     assert one.stage is not None
     assert one.percentile is not None
     assert one.at_most is not None
-    histogram, scope = _scoped(one, figures, registry)
+    histogram, scope = latencies_of(one, figures, registry)
     limit, value = one.at_most / 1e6, None
     if histogram.count:
         value = (histogram.max_us if one.percentile == 100 else histogram.quantile_us(one.percentile / 100)) / 1e6
@@ -74,7 +74,8 @@ def _judge_latency(one: Objective, figures: LoadFigures, registry: Registry) -> 
     return Judgement(one.name, text, one.stage, scope, "s", limit, value, met)
 
 
-def _scoped(one: Objective, figures: LoadFigures, registry: Registry) -> tuple[Histogram, str]:
+def latencies_of(one: Objective, figures: LoadFigures, registry: Registry) -> tuple[Histogram, str]:
+    """Return the latencies that an objective about a stage is judged by, and whose they are."""
     if one.agencies:
         rows = figures.by_agency()
         return _chosen(rows, codes_named(one.agencies, registry)), ", ".join(one.agencies)

@@ -4,6 +4,7 @@ They are judged by the code that judges at the end (`monitor.objectives`), from 
 """
 
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -11,8 +12,9 @@ from docaxis.commands.conduct_load import LoadMoment
 from docaxis.domain.agency import Registry
 from docaxis.workload.objectives import MEASURED_FIRST_S, MISROUTED_FOR_S, MISSED_FOR_S, Objective
 from monitor.live.load_objectives import BEHIND_S, FiguresNow
-from monitor.objectives import judge_objectives
+from monitor.objectives import judge_objectives, latencies_of
 from monitor.reading import ARRIVALS
+from monitor.seconds import SECOND_US
 from monitor.series import SeriesCounts, phase_number
 from monitor.verdict import ledger_totals
 
@@ -35,6 +37,7 @@ class ObjectiveWatch:
         self._registry = registry
         self._now_s = now_s
         self._looked_s = float("-inf")
+        self._latencies: dict[int, deque[tuple[int, int]]] = {}  # objective's number -> at each look: all, within bound
         self._missed_since_s: dict[int, float] = {}  # objective's number -> first look of those that missed on end
 
     def why_abort(self, moment: LoadMoment) -> str:
@@ -46,8 +49,9 @@ class ObjectiveWatch:
         figures = self._figures(moment, int(now_s) - BEHIND_S)
         in_measured = _in_measured(figures, int(now_s) - BEHIND_S)
         for number, one in enumerate(self._objectives):
+            newest = self._newest_latencies(number, figures) if one.stage is not None else (0, 0)
             judged_now = one.count is not None or in_measured
-            if not judged_now or not self._missed(one, figures):
+            if not judged_now or not self._missed(one, figures, newest):
                 self._missed_since_s.pop(number, None)
                 continue
             since_s = self._missed_since_s.setdefault(number, now_s)
@@ -59,15 +63,27 @@ class ObjectiveWatch:
         ledger = ledger_totals(moment.readings, self._run, drained=False)
         return FiguresNow(moment.readings, self._run, moment.plan, ledger, (), moment.series.counts(before_s))
 
-    def _missed(self, one: Objective, figures: FiguresNow) -> bool:
-        """Whether it is missed by all that is known so far and, where it is counted by the second, of late as well.
+    def _newest_latencies(self, number: int, figures: FiguresNow) -> tuple[int, int]:
+        """Return how many latencies of an objective came in the last seconds, and how many of them within its bound."""
+        one, looks = self._objectives[number], self._latencies.setdefault(number, deque(maxlen=MISSED_FOR_S + 1))
+        histogram, _ = latencies_of(one, figures, self._registry)
+        looks.append((histogram.count, histogram.count_at_most(one.at_most or 0)))
+        return looks[-1][0] - looks[0][0], looks[-1][1] - looks[0][1]
 
-        At first deliveries are on their way, which looks like a backlog; the newest seconds tell that it is over.
+    def _missed(self, one: Objective, figures: FiguresNow, newest: tuple[int, int]) -> bool:
+        """Whether it is missed by all that is known so far, and by the newest seconds by themselves.
+
+        After a bad beginning an objective is missed for long by what is known so far, and may be met at the end.
+        A count, and the longest latency, never become smaller.
         """
         if not self._misses(one, figures):
             return False
-        by_second = one.stage is None and one.count is None
-        return not by_second or self._misses(one, replace(figures, counts=_newest_measured(figures)))
+        if one.count is not None or one.percentile == 100:
+            return True
+        if one.percentile is not None:
+            came, within = newest
+            return within < came * one.percentile / 100 if came else figures.ledger.outstanding > 0
+        return self._misses(one, replace(figures, counts=_newest_measured(figures)))
 
     def _misses(self, one: Objective, figures: FiguresNow) -> bool:
         dropped = figures.readings.counts(self._run, ARRIVALS).get("dropped", 0)
@@ -75,7 +91,10 @@ class ObjectiveWatch:
 
 
 def _in_measured(figures: FiguresNow, second: int) -> bool:
-    """Whether a measured phase goes on at the newest complete second, and enough of them have passed."""
+    """Whether a measured phase goes on at the newest complete second, enough has passed, and no pause was lately."""
+    lately_us = (second - MISSED_FOR_S) * SECOND_US
+    if any(end_us > lately_us and begin_us <= (second + 1) * SECOND_US for begin_us, end_us in figures.plan.pauses):
+        return False
     return phase_number(figures.plan, second) in figures.measured and figures.measured_s >= MEASURED_FIRST_S
 
 

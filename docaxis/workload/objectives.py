@@ -5,13 +5,14 @@ With `abort` an objective ends the run early, judged as at the end, from what is
 - a count (of the whole run) as soon as it is beyond its bound, for it never becomes smaller. But `misrouted` only when
   it was so for `MISROUTED_FOR_S`: topics are read independently, so a receipt may be known before its document.
   `lost` is known at the end only, and is refused;
-- a latency when its percentile over the measured phases so far, of the agencies or priorities it names, was beyond
-  the bound for `MISSED_FOR_S` on end; never in a closed loop, whose latencies are not judged;
+- a latency when its percentile over the measured phases so far, of the agencies or priorities it names, and of what
+  came in the newest seconds, was beyond the bound for `MISSED_FOR_S` on end; never in a closed loop, whose latencies
+  are not judged;
 - the share received, a rate and the backlog's slope when the complete seconds of the measured phases so far, and the
   newest of them by themselves, missed it for `MISSED_FOR_S` on end.
 
-All but counts wait until `MEASURED_FIRST_S` seconds of measured phases are complete, and begin anew after a pause or
-another phase.
+The newest seconds count so that a bad beginning ends no run that recovers. All but counts wait until
+`MEASURED_FIRST_S` seconds of measured phases are complete, and begin anew after a pause or another phase.
 """
 
 from typing import Literal, Self

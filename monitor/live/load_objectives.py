@@ -21,6 +21,7 @@ from monitor.load_figures import LoadFigures
 from monitor.objectives import Judgement, judge_objectives
 from monitor.reading import ARRIVALS, Reading, Readings
 from monitor.report_words import report_sentence, report_word
+from monitor.seconds import SECOND_US
 from monitor.series import Series, SeriesCounts, slope_of
 from monitor.verdict import ledger_totals
 from monitor.words import Language
@@ -45,8 +46,12 @@ class FiguresNow(LoadFigures):
 
     @property
     def measured_s(self) -> float:
-        """How many measured seconds are complete."""
-        return float(self.counts.of_phases(self.plan, self.measured).sum())
+        """How many measured seconds are complete, pauses left out."""
+        middles_us = self.counts.seconds * SECOND_US + SECOND_US // 2
+        running = self.counts.of_phases(self.plan, self.measured)
+        for begin_us, end_us in self.plan.pauses:
+            running &= (middles_us < begin_us) | (middles_us >= end_us)
+        return float(running.sum())
 
     def offered(self, what: str, phases: Any = None) -> int:
         """Return arrivals or their deliveries in the complete seconds of the phases."""

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from docaxis.commands.conduct_load import LoadMoment
 from docaxis.commands.objective_watch import ObjectiveWatch
 from docaxis.domain.agency import Registry
-from docaxis.domain.plan import Plan, first_plan
+from docaxis.domain.plan import Plan, first_plan, paused, resumed
 from docaxis.workload.objectives import MEASURED_FIRST_S, MISROUTED_FOR_S, MISSED_FOR_S, Objective
 from monitor.live.load_objectives import BEHIND_S
 from monitor.reading import ARRIVALS, GENERATOR, LEDGER, MEASURED, Readings, Tally
@@ -86,6 +86,25 @@ def test_a_median_that_is_met_ends_nothing_although_the_slowest_are_slow() -> No
     assert MISSED in Load(**P99).passes(100, us=mixed)
 
 
+def test_a_bad_beginning_ends_nothing_when_it_is_over() -> None:
+    load = Load(**P99)
+    assert load.passes(WARM_S + 8, us=(SLOW,)) == ""
+    assert load.passes(100) == ""
+
+
+def test_when_nothing_comes_any_more_a_missed_latency_stays_missed() -> None:
+    load = Load(**P99)
+    load.ledger = {"outstanding": 5}
+    load.passes(WARM_S + 8, us=(SLOW,))
+    assert MISSED in load.passes(30, received=0)
+
+
+def test_the_longest_latency_never_becomes_smaller() -> None:
+    load = Load(**{**P99, "percentile": 100})
+    load.passes(WARM_S + 8, us=(SLOW,))
+    assert MISSED in load.passes(30)
+
+
 def test_a_bad_warm_up_ends_nothing() -> None:
     load = Load(**P99)
     assert load.passes(WARM_S, us=(SLOW,)) == ""
@@ -105,6 +124,17 @@ def test_what_is_counted_by_the_second_ends_the_run_when_it_is_missed_of_late_to
     recovers = Load(**kind)
     assert recovers.passes(WARM_S + 6, received=0) == ""
     assert recovers.passes(100) == ""
+
+
+def test_a_pause_ends_nothing() -> None:
+    load = Load(at_least="9 deliveries/s")
+    assert load.passes(WARM_S + 30) == ""
+    before = load.plan
+    load.plan = paused(before, (BEGIN_S + WARM_S + 30) * S)
+    assert load.passes(60, received=0, sent=0) == ""
+    load.plan = resumed(load.plan, before, (BEGIN_S + WARM_S + 90) * S)
+    assert load.passes(60) == ""
+    assert MISSED in load.passes(60, received=1)
 
 
 @pytest.mark.parametrize("count", ["duplicated", "refused", "late", "dropped"])

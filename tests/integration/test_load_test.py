@@ -184,6 +184,24 @@ def test_a_hub_limited_to_half_of_what_is_offered(
     assert all(process["peak_rss_bytes"] < 1 << 30 for process in result["processes"].values())
 
 
+def test_an_objective_that_is_missed_on_end_ends_the_run_early(
+    kafka: KafkaSettings, topic_settings: TopicSettings, tmp_path: Path
+) -> None:
+    slow = {"name": "fast", "stage": "delivery", "percentile": 99, "at_most": "1 s", "abort": True}
+    workload = {
+        "name": "ended",
+        "phases": [{"name": "load", "duration": "150 s", "rate": "200 deliveries/s"}, {**DRAIN, "duration": "2 s"}],
+        "generator": LENIENT,
+        "faults": [{"kind": "limited-hub", "rate": "100 deliveries/s"}],
+        "objectives": [slow],
+    }
+    code, result = _run(tmp_path, workload, *_on(kafka, topic_settings))
+    assert (code, result["verdict"], result["valid"]) == (1, "fail", True)
+    assert "ended early: objective 'fast' was missed for 10 seconds on end" in json.dumps(result, ensure_ascii=False)
+    load = result["phases"][0]
+    assert (load["end_us"] - load["start_us"]) / 1e6 < 140
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(500)
 def test_a_generator_offered_more_than_it_can_do_declares_its_run_invalid(

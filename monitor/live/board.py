@@ -10,6 +10,7 @@ from typing import Any
 
 from docaxis.domain.clock import Clock
 from docaxis.domain.run import is_canary
+from docaxis.workload.objectives import MISROUTED_FOR_S
 from monitor.live.agencies import AgencyRows
 from monitor.live.extras import Extras
 from monitor.live.health import Facts, judge_health
@@ -34,7 +35,7 @@ RATE_S = 4
 IDLE_AFTER_US = 120_000_000
 
 #: Seconds for which a delivery must have been without its document before it is called misrouted.
-STRAYED_AFTER_S = 15
+STRAYED_AFTER_S = MISROUTED_FOR_S
 
 #: Seconds between two looks at what costs more: latencies by recipient, and the square of pairs.
 SELDOM_S = 5

@@ -30,11 +30,14 @@ PRODUCER_UNKNOWN = _fleet(
 PRODUCER_IN_FLIGHT = _fleet(
     "docaxis_producer_in_flight", "gauge", "Arrivals sent and not answered. At its bound: the broker is the bottleneck."
 )
-PRODUCER_DOCUMENTS = _fleet("docaxis_producer_documents_total", "counter", "Documents handed to the broker.")
+PRODUCER_DOCUMENTS = _fleet(
+    "docaxis_producer_documents_total", "counter",
+    "Documents handed to the broker. Standing still in a phase that sends: look at arrivals in flight and held time.",
+)  # fmt: skip
 PRODUCER_DELIVERIES = _fleet(
     "docaxis_producer_deliveries_addressed_total",
     "counter",
-    "Deliveries that the documents handed to the broker ask for.",
+    "Deliveries that the documents handed to the broker ask for. What is delivered falls behind it: look at the hub.",
 )
 PRODUCER_LATENESS = _fleet(
     "docaxis_producer_lateness_seconds", "histogram",
@@ -67,7 +70,8 @@ PRODUCER_WRITTEN_OFF = _fleet(
 )  # fmt: skip
 PRODUCER_CALENDAR = _fleet(
     "docaxis_producer_calendar_timestamp_seconds", "gauge",
-    "Business-calendar time of the newest document sent, as Unix time.", unit="seconds",
+    "Business-calendar time of the newest document sent, as Unix time. Standing still: nothing is sent, or a pause.",
+    unit="seconds",
 )  # fmt: skip
 PRODUCER_PHASE = _fleet(
     "docaxis_producer_phase", "gauge",
@@ -99,8 +103,9 @@ RECEIVER_PARTITIONS = _fleet(
     "docaxis_receiver_partitions", "gauge", "Inbox partitions that this fleet has read since it owns them."
 )
 LIFE_CYCLE_STATUSES = _fleet(
-    "docaxis_producer_statuses_total", "counter", "Business statuses stated by virtual agencies (with --life-cycle)."
-)
+    "docaxis_producer_statuses_total", "counter",
+    "Business statuses stated by virtual agencies (with --life-cycle). Standing still by day: look at those pending.",
+)  # fmt: skip
 LIFE_CYCLE_PENDING = _fleet(
     "docaxis_producer_statuses_pending",
     "gauge",

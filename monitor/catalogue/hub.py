@@ -11,8 +11,9 @@ HUB_DOCUMENTS = _hub(
     "docaxis_hub_documents_total", "counter", "Documents routed. Standing still: see its lag and sessions."
 )
 HUB_DELIVERIES = _hub(
-    "docaxis_hub_deliveries_total", "counter", "Deliveries written, those of aborted passes included."
-)
+    "docaxis_hub_deliveries_total", "counter",
+    "Deliveries written, those of aborted passes included. Far above what workers read: look why passes are aborted.",
+)  # fmt: skip
 HUB_REFUSALS = _hub(
     "docaxis_hub_refusals_total", "counter",
     "Refusals written, by the axis's error code, those of aborted passes included. Read the refused topic for reasons.",

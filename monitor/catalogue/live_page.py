@@ -6,7 +6,11 @@ from monitor.metric import Spec
 
 _page = partial(Spec, exporter="monitor")
 
-PAGE_VIEWERS = _page("docaxis_monitor_viewers", "gauge", "Live pages that are open.")
+PAGE_VIEWERS = _page(
+    "docaxis_monitor_viewers",
+    "gauge",
+    "Live pages that are open. Near its bound: close some, further ones are refused.",
+)
 PAGE_VIEWERS_REFUSED = _page(
     "docaxis_monitor_viewers_refused_total", "counter",
     "Live pages that were refused because too many are open. Growing: somebody opens pages and leaves them.",

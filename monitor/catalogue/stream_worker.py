@@ -22,8 +22,9 @@ STREAM_SESSIONS = _stream(
     "docaxis_stream_sessions_total", "counter", "Starts of the worker within its process. Growing: read its log."
 )
 STREAM_RUNS = _stream(
-    "docaxis_stream_runs", "gauge", "Runs known, summed over partitions; bounded, see runs_forgotten."
-)
+    "docaxis_stream_runs", "gauge",
+    "Runs known, summed over partitions. Bounded: where it no longer grows, the oldest are forgotten (runs_forgotten).",
+)  # fmt: skip
 STREAM_RUNS_FORGOTTEN = _stream(
     "docaxis_stream_runs_forgotten", "gauge",
     "Runs given up for newer ones, summed over partitions: their last readings stay in the readings topic.",

@@ -10,6 +10,7 @@ from monitor.histogram import Histogram
 from monitor.load_figures import LoadFigures
 from monitor.reading import GENERATOR, MEASURED, Reading
 
+#: Names in a fleet's readings, of the measured phases.
 LAG, HELD = f"loop_lag{MEASURED}", f"held_us{MEASURED}"
 
 #: A fleet that was held at its in-flight bound while its processor was this busy may have been the reason itself; and

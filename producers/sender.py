@@ -6,7 +6,6 @@ time being the moment of admission; such latencies are shown and never judged.
 """
 
 import asyncio
-import contextlib
 from bisect import bisect_left, bisect_right
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -218,11 +217,12 @@ class Sender:
 
     async def _end_counting(self) -> None:
         """Count what is left; raise what ended the counting before its time."""
+        self._notes.count()
         if self._counting is not None:
             self._counting.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._counting
-        self._notes.count()
+            await asyncio.wait({self._counting})
+            if not self._counting.cancelled():
+                self._counting.result()
 
     async def _send_batches(self) -> None:
         """Hand to the producer whatever was put since the last time, for as long as something is.

@@ -79,7 +79,10 @@ def fleet(
     owned: Owned = False,
     settings_file: SettingsFile = None,
 ) -> None:
-    """Be the agencies until Ctrl-C. Without --history, --rate, --replay, or --join, they only receive."""
+    """Be the agencies until Ctrl-C. Without a load, or with --no-send, they only receive.
+
+    A load is one of --history, --rate, --join and --replay.
+    """
     if history + (rate is not None) + join + (replay is not None) > 1:
         raise UsageError(
             "--history, --rate, --join and --replay exclude each other", next_step="leave all but one of them out"

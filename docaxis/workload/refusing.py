@@ -1,7 +1,6 @@
 """Refusing a table of a workload for everything that is wrong with it: a validator may raise only once."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
@@ -10,10 +9,10 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 Mistake = tuple[tuple[str | int, ...], str]
 
 
-def refuse(table: str, mistakes: Sequence[Mistake], content: Any = None) -> None:
-    """Raise ValidationError with all `mistakes`, if there are any; `content` is what the table holds, if it is told."""
+def refuse(table: str, mistakes: Sequence[Mistake]) -> None:
+    """Raise ValidationError with all `mistakes`, if there are any."""
     details = [
-        InitErrorDetails(type=PydanticCustomError("impossible", "{why}", {"why": why}), loc=place, input=content)
+        InitErrorDetails(type=PydanticCustomError("impossible", "{why}", {"why": why}), loc=place, input=None)
         for place, why in mistakes
     ]
     if details:

@@ -159,9 +159,8 @@ class LivePage:
             await self._lag.follow(self._stop)
 
     async def _tick(self) -> None:
-        await first_of(
-            self._feed.caught_up.wait(), self._stop.wait()
-        )  # else what was there before would look as if it all happened now
+        # Before, what was there already would look as if it all happened now.
+        await first_of(self._feed.caught_up.wait(), self._stop.wait())
         loop = asyncio.get_running_loop()
         due_s = loop.time()
         while not self._stop.is_set():

@@ -25,13 +25,10 @@ from docaxis.settings import KafkaSettings, PathSettings, Settings, TopicSetting
 from monitor.histogram import Histogram
 from monitor.result_schema import Result
 from tests.support.pictures import until_shown
-from tests.support.workloads import toml_of
+from tests.support.workloads import LENIENT, options_of, toml_of
 
 #: A stall's length, and the share of it that a percentile among the documents it held up must show.
 STALL_S = 2.0
-
-#: The generator is not judged where something else is: tests run on machines that are busy with other things.
-LENIENT = {"schedule_error_p99": "60 s", "loop_lag_p99": "60 s", "clock_step": "60 s"}
 
 TOKEN = "entered-by-the-tester"
 
@@ -63,10 +60,6 @@ def _run(folder: Path, workload: dict[str, Any], *options: str) -> tuple[int, di
     assert file.exists(), f"exit code {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
     print(done.stdout)
     return done.returncode, json.loads(file.read_text(encoding="utf-8"))
-
-
-def _on(kafka: KafkaSettings, topics: TopicSettings) -> tuple[str, ...]:
-    return ("--bootstrap-servers", kafka.bootstrap_servers, "--prefix", topics.prefix)
 
 
 def _percentile_s(folder: Path, stage: str, share: float) -> float:
@@ -168,7 +161,7 @@ def test_a_hub_limited_to_half_of_what_is_offered(
         "faults": [{"kind": "limited-hub", "rate": "100 deliveries/s"}],
         "objectives": [{"name": "lossless", "count": "lost"}, {"name": "level", "backlog_slope": 10}],
     }
-    code, result = _run(tmp_path, workload, *_on(kafka, topic_settings))
+    code, result = _run(tmp_path, workload, *options_of(kafka, topic_settings.prefix))
     assert (code, result["verdict"], result["valid"]) == (1, "fail", True)
     ledger, load = result["ledger"], result["phases"][0]
     # All of it was sent, and the hub made no more of it than its limit and the second it may make up for allow.
@@ -195,7 +188,7 @@ def test_an_objective_that_is_missed_on_end_ends_the_run_early(
         "faults": [{"kind": "limited-hub", "rate": "100 deliveries/s"}],
         "objectives": [slow],
     }
-    code, result = _run(tmp_path, workload, *_on(kafka, topic_settings))
+    code, result = _run(tmp_path, workload, *options_of(kafka, topic_settings.prefix))
     assert (code, result["verdict"], result["valid"]) == (1, "fail", True)
     assert "ended early: objective 'fast' was missed for 10 seconds on end" in result["faults"]
     load = result["phases"][0]
@@ -216,7 +209,7 @@ def test_a_generator_offered_more_than_it_can_do_declares_its_run_invalid(
         "traffic": [{"fan_out": 1.0}],
         "objectives": [{"name": "fast", "stage": "delivery", "percentile": 99, "at_most": "1 ms"}],
     }
-    code, result = _run(tmp_path, workload, *_on(kafka, topic_settings))
+    code, result = _run(tmp_path, workload, *options_of(kafka, topic_settings.prefix))
     assert (code, result["valid"]) == (3, False)
     assert any("the generator sent late by itself" in reason for reason in result["invalid_reasons"])
     assert (
@@ -263,7 +256,7 @@ def test_a_broker_that_stalls_shows_in_corrected_latencies_alone(tmp_path: Path)
 def test_a_hub_that_stalls_shows_under_routing_and_nowhere_else(
     kafka: KafkaSettings, topic_settings: TopicSettings, tmp_path: Path
 ) -> None:
-    code, result = _run(tmp_path, _stalled("paused-hub", in_flight=10_000), *_on(kafka, topic_settings))
+    code, result = _run(tmp_path, _stalled("paused-hub", in_flight=10_000), *options_of(kafka, topic_settings.prefix))
     assert (code, result["faults"]) == (0, [])
     stages = {
         stage: _percentile_s(tmp_path, stage, 0.9)
@@ -286,7 +279,7 @@ def test_a_run_that_another_fleet_joins_is_paused_sped_up_and_ended_while_it_goe
         "generator": LENIENT,
         "objectives": [{"name": "once", "count": "duplicated"}],
     }
-    options, token, told = _on(kafka, topic_settings), tmp_path / "token", tmp_path / "told.txt"
+    options, token, told = options_of(kafka, topic_settings.prefix), tmp_path / "token", tmp_path / "told.txt"
     token.write_text(TOKEN, encoding="ascii")
     command = _command(tmp_path, workload, *options, "--token-file", str(token), "--external-fleets", "1")
     with told.open("wb") as stderr:
@@ -350,7 +343,7 @@ def _press(told: Path, control: str) -> None:
         assert answer.status == 200
 
 
-def _steer(folder: Path, options: tuple[str, ...], *words: str) -> str:
+def _steer(folder: Path, options: list[str], *words: str) -> str:
     """Say something to the run as soon as there is one; return the answer."""
     deadline_s = time.monotonic() + 180
     while True:

@@ -28,6 +28,7 @@ from producers.fitted_day import offered_day
 from tests.support.pictures import until_shown
 from tests.support.recordings import history, import_text, record_events
 from tests.support.truth import Exchanged, check_exactly_once, read_all
+from tests.support.workloads import options_of
 
 T = TypeVar("T")
 
@@ -61,11 +62,6 @@ def finished(coroutine: Awaitable[T]) -> T:
     return asyncio.run(run())
 
 
-def options(kafka: KafkaSettings, topics: Topics) -> list[str]:
-    """Return the options that lead to the test's topics."""
-    return ["--bootstrap-servers", str(kafka.bootstrap_servers), "--prefix", topics.prefix]
-
-
 @pytest.mark.timeout(600)
 def test_every_row_of_an_edge_list_is_delivered_once_and_ties_keep_their_order(
     kafka: KafkaSettings,
@@ -77,7 +73,9 @@ def test_every_row_of_an_edge_list_is_delivered_once_and_ties_keep_their_order(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     lines = edge_list(tmp_path, rows=3000, participants=300)
-    assert main(["replay", str(tmp_path / "out"), "--speed", "1000", *options(kafka, topics)]) == 0, capsys.readouterr()
+    assert main(["replay", str(tmp_path / "out"), "--speed", "1000", *options_of(kafka, topics.prefix)]) == 0, (
+        capsys.readouterr()
+    )
     run, result = run_of(tmp_path)
     fidelity = result["fidelity"]
     assert fidelity["complete"]
@@ -134,15 +132,15 @@ def test_a_replay_steered_then_killed_and_resumed_loses_and_doubles_nothing(
     wanted = tmp_path / "objectives.toml"
     wanted.write_text('[[objectives]]\nname = "once"\ncount = "duplicated"\n', encoding="utf-8")
     replay = [str(tmp_path / "out"), "--duration", "45s", "--objectives", str(wanted)]
-    process, log = _begun(tmp_path, replay, options(kafka, topics))
+    process, log = _begun(tmp_path, replay, options_of(kafka, topics.prefix))
     try:
         _until_sent(kafka, topics, partitions, 50, process, log)
-        said = [_steered(words, options(kafka, topics), capsys) for words in (["rate", "2x"], ["pause"])]
+        said = [_steered(words, options_of(kafka, topics.prefix), capsys) for words in (["rate", "2x"], ["pause"])]
         stood = _until_still(kafka, topics, partitions)
         picture = until_shown(log, lambda one: bool((one.get("workload") or {}).get("objectives")))
         assert [(one["name"], one["state"]) for one in picture["workload"]["objectives"]] == [("once", "holds")]
         assert "delivery_latency" in {one["name"] for one in picture["objectives"]}
-        said.append(_steered(["resume"], options(kafka, topics), capsys))
+        said.append(_steered(["resume"], options_of(kafka, topics.prefix), capsys))
         _until_sent(kafka, topics, partitions, stood + 500, process, log)
     finally:
         _kill_all(process)
@@ -150,13 +148,13 @@ def test_a_replay_steered_then_killed_and_resumed_loses_and_doubles_nothing(
     (run,) = [path.name for path in (tmp_path / "runs").iterdir() if path.name != "latest"]
     assert [one.split(": ")[1].split(" from")[0] for one in said] == ["rate 2x", "pause", "resume"]
     assert 0 < stood < before < 6000
-    process, log = _begun(tmp_path, ["--resume", run], options(kafka, topics))
+    process, log = _begun(tmp_path, ["--resume", run], options_of(kafka, topics.prefix))
     try:
         _until_sent(kafka, topics, partitions, before + 50, process, log)
         speed = json.loads((tmp_path / "runs" / run / "replay.json").read_bytes())["speed"]
-        assert main(["control", "latest", "speed", f"{speed * 1e6:.0f}", *options(kafka, topics)]) == 2
+        assert main(["control", "latest", "speed", f"{speed * 1e6:.0f}", *options_of(kafka, topics.prefix)]) == 2
         assert f"{run} began with {speed:g}" in capsys.readouterr().err
-        told = _steered(["speed", f"{speed * 10:.3f}"], options(kafka, topics), capsys)
+        told = _steered(["speed", f"{speed * 10:.3f}"], options_of(kafka, topics.prefix), capsys)
         assert f"speed {speed * 10:.3f} from the next second on" in told
         assert process.wait(WITHIN_S) == 0, log.read_text()
     finally:
@@ -191,15 +189,17 @@ def test_events_as_recorded_ended_in_the_middle_and_resumed_are_all_there_once(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     edge_list(tmp_path, rows=1000, participants=60)
-    assert main(["replay", str(tmp_path / "out"), "--speed", "max", *options(kafka, topics)]) == 0, capsys.readouterr()
+    assert main(["replay", str(tmp_path / "out"), "--speed", "max", *options_of(kafka, topics.prefix)]) == 0, (
+        capsys.readouterr()
+    )
     first, result = run_of(tmp_path)
     assert result["fidelity"]["complete"]
     registry = ["--registry", str(tmp_path / "out" / "registry.csv")]
-    recording = ["record", str(tmp_path / "all"), "--run", first, *registry, *options(kafka, topics)]
+    recording = ["record", str(tmp_path / "all"), "--run", first, *registry, *options_of(kafka, topics.prefix)]
     assert main(recording) == 0, capsys.readouterr()
     partitions = topic_settings.partitions
     options_of_replay = [str(tmp_path / "all"), "--as", "recorded", "--duration", "15s"]
-    process, log = _begun(tmp_path, options_of_replay, options(kafka, topics))
+    process, log = _begun(tmp_path, options_of_replay, options_of(kafka, topics.prefix))
     try:
         before = _until_sent(kafka, topics, partitions, 1000 + 100, process, log) - 1000
         if how == "interrupted":
@@ -210,7 +210,7 @@ def test_events_as_recorded_ended_in_the_middle_and_resumed_are_all_there_once(
         _kill_all(process)
     (run,) = [path.name for path in (tmp_path / "runs").iterdir() if path.name not in ("latest", first)]
     assert 0 < before < 1000
-    assert main(["replay", "--resume", run, *options(kafka, topics)]) == 0, capsys.readouterr()
+    assert main(["replay", "--resume", run, *options_of(kafka, topics.prefix)]) == 0, capsys.readouterr()
     assert run_of(tmp_path)[1]["fidelity"]["complete"]
     for topic in (topics.sent, topics.delivered, topics.status):
         events: dict[str, list[bytes]] = {first: [], run: []}
@@ -238,7 +238,7 @@ def test_a_fitted_workload_sends_what_it_was_fitted_to(
     bounds = "".join(f'{name} = "10 min"\n' for name in ("schedule_error_p99", "loop_lag_p99", "clock_step"))
     with Path("fitted.toml").open("a", encoding="utf-8") as file:
         file.write(f"\n[generator]\n{bounds}")
-    assert main(["run", "fitted.toml", *options(kafka, topics)]) == 0, capsys.readouterr()
+    assert main(["run", "fitted.toml", *options_of(kafka, topics.prefix)]) == 0, capsys.readouterr()
     run, result = run_of(tmp_path)
     assert result["faults"] == []
     documents = [

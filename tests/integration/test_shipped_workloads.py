@@ -14,14 +14,12 @@ from docaxis.kafka.topics import Topics
 from docaxis.settings import KafkaSettings, TopicSettings
 from docaxis.workload.file import shipped
 from tests.support.truth import Exchanged, check_exactly_once
-from tests.support.workloads import toml_of
+from tests.support.workloads import LENIENT, options_of, toml_of
 
 #: Durations of a phase, a drain, and whatever happens inside a phase; a rate, and what it rises to.
 PHASE, DRAIN, INSIDE, RATE, PEAK = "2 s", "2 min", "500 ms", "40 documents/s", "80 documents/s"
 SHORT = {"spike_at": INSIDE, "spike_for": INSIDE, "burst_for": INSIDE, "calm_for": INSIDE, "rate": RATE, "to": PEAK}
 SHORT |= {"peak": PEAK}
-
-LENIENT = {"schedule_error_p99": "60 s", "loop_lag_p99": "60 s", "clock_step": "60 s"}
 
 
 def shortened(name: str) -> dict[str, Any]:
@@ -79,7 +77,7 @@ def test_a_shipped_workload_runs_to_its_end(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("workload.toml").write_text(toml_of(shortened(name)), encoding="utf-8")
-    on = ["--bootstrap-servers", kafka.bootstrap_servers, "--prefix", topics.prefix]
+    on = options_of(kafka, topics.prefix)
     assert main(["run", "workload.toml", *on]) == 0, capsys.readouterr()
     result = json.loads(Path("runs/latest/result.json").read_text(encoding="utf-8"))
     assert (result["verdict"], result["faults"], result["valid"]) == ("pass", [], True)

@@ -12,11 +12,12 @@ import pytest
 from docaxis.kafka.topics import Topics
 from docaxis.settings import KafkaSettings
 from tests.support.pictures import until_shown
+from tests.support.workloads import options_of
 
 
 @pytest.mark.timeout(300)
 def test_it_runs_shows_itself_and_ends_in_order(kafka: KafkaSettings, topics: Topics, tmp_path: Path) -> None:
-    on = ["--bootstrap-servers", kafka.bootstrap_servers, "--prefix", topics.prefix]
+    on = options_of(kafka, topics.prefix)
     log = tmp_path / "log"
     with log.open("wb") as file:
         command = [sys.executable, "-m", "docaxis", "up", "--rate", "30", *on]

@@ -7,7 +7,9 @@ from typing import Any
 
 from docaxis.bench.session import SEED, Session, rest
 from docaxis.bench.table import Row, Target
-from docaxis.commands.run import Finished, prepare, run_load_test
+from docaxis.commands.load_end import Finished
+from docaxis.commands.load_test import prepare
+from docaxis.commands.run import run_load_test
 
 ERROR_MAX_MS = 2.0
 

@@ -17,6 +17,8 @@ from rich.console import Console
 
 from docaxis.commands.capacity_steps import StepWatch, outcome_of, step_content
 from docaxis.commands.kafka_for_run import kafka_for_run, topics_of_its_own
+from docaxis.commands.load_end import Finished
+from docaxis.commands.load_test import LoadTest, prepare
 from docaxis.commands.options import (
     AsJson,
     BootstrapServers,
@@ -27,7 +29,7 @@ from docaxis.commands.options import (
     progress,
     settings_from,
 )
-from docaxis.commands.run import Finished, LoadTest, prepare, run_load_test
+from docaxis.commands.run import run_load_test
 from docaxis.domain.errors import UsageError
 from docaxis.files import make_folder, write_whole
 from docaxis.kafka.broker import EmbeddedBroker

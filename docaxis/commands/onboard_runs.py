@@ -15,7 +15,9 @@ import numpy as np
 from docaxis.commands.capacity_steps import limit_of
 from docaxis.commands.conduct_load import LoadMoment
 from docaxis.commands.kafka_for_run import topics_of_its_own
-from docaxis.commands.run import Finished, LoadTest, offered_content, prepare, run_load_test
+from docaxis.commands.load_end import Finished
+from docaxis.commands.load_test import LoadTest, offered_content, prepare
+from docaxis.commands.run import run_load_test
 from docaxis.domain.errors import UsageError
 from docaxis.kafka.broker import EmbeddedBroker
 from docaxis.settings import Settings

@@ -12,7 +12,8 @@ import orjson
 from rich.console import Console
 
 from docaxis.commands.conduct_load import ConductedLoad
-from docaxis.commands.run import LoadTest, load_test_result
+from docaxis.commands.load_end import load_test_result
+from docaxis.commands.load_test import LoadTest
 from docaxis.domain.plan import Plan
 from docaxis.kafka.client import client_kwargs
 from docaxis.kafka.topics import Topics

@@ -14,10 +14,11 @@ from docaxis.commands.conduct import RoleCommand
 from docaxis.commands.conduct_load import LoadMoment
 from docaxis.commands.conduct_replay import PHASE, ReplayConductor, longest_us
 from docaxis.commands.kafka_for_run import DELIVERY_BYTES, DOCUMENT_BYTES, FULL_BATCHES_SHARE, check_room
+from docaxis.commands.load_test import LoadTest
 from docaxis.commands.objective_watch import ObjectiveWatch
 from docaxis.commands.options import progress
 from docaxis.commands.replay_end import Objectives, Replayed, conclude_replay
-from docaxis.commands.run import LoadTest, log_into
+from docaxis.commands.run import log_into
 from docaxis.domain.agency import Registry
 from docaxis.kafka.broker import EmbeddedBroker, broker_status
 from docaxis.kafka.client import client_kwargs

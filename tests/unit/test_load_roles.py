@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from docaxis.commands.run import LoadTest, prepare
+from docaxis.commands.load_test import LoadTest, prepare
 
 OPEN = {"name": "load", "duration": "5 s", "rate": "10 documents/s"}
 CLOSED = {"name": "load", "duration": "5 s", "arrivals": "closed", "in_flight": 10}

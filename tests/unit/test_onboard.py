@@ -12,9 +12,9 @@ from rich.console import Console
 
 from docaxis.cli import main
 from docaxis.commands import onboard
+from docaxis.commands.load_end import Finished
 from docaxis.commands.onboard_agencies import joining_agencies, registry_with
 from docaxis.commands.onboard_runs import Baseline, OnboardingRuns, Ran, limit_text
-from docaxis.commands.run import Finished
 from docaxis.domain.agency import Registry
 from docaxis.domain.errors import UsageError
 from docaxis.settings import Settings

@@ -2,22 +2,21 @@
 
 import asyncio
 import contextlib
-import re
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import msgspec
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from docaxis.commands.axis import Axis, Child
 from docaxis.commands.conduct import RoleCommand, count_drained
 from docaxis.commands.load_faults import FaultInjector
+from docaxis.commands.steering import phases_ended, steered
 from docaxis.domain.control import Command, ControlRecord, Echo, Hello, Offer, Over, Ready
 from docaxis.domain.errors import InfrastructureError
-from docaxis.domain.plan import Plan, first_plan, paused, phase_ended, resumed, with_factor
+from docaxis.domain.plan import Plan, first_plan
 from docaxis.kafka.broker import EmbeddedBroker
 from docaxis.kafka.client import client_kwargs
 from docaxis.kafka.control import ControlFeed, say
@@ -37,9 +36,6 @@ LEAD_S, LEAD_OF_SEVERAL_S = 2.0, 5.0
 
 #: A change of plan lies so far ahead; longer than what fleets have handed to their senders already.
 CHANGE_LEAD_US = 1_000_000
-
-#: Factors of the rate beside 0, which is a rate too.
-FACTOR_MIN, FACTOR_MAX = 0.01, 1000.0
 
 #: Everybody is ready within this, drafting included, or the run is given up.
 READY_WITHIN_S = 180.0
@@ -301,53 +297,14 @@ class LoadConductor:
         self._controls.append({"at_us": at_us, "verb": command.verb, "value": command.value})
 
     def _changed(self, plan: Plan, command: Command, at_us: int) -> Plan:
-        match command.verb:
-            case "pause":
-                changed = paused(plan, at_us)
-                if changed is not plan:
-                    self._before_pause = plan
-                return changed
-            case "resume":
-                return resumed(plan, self._before_pause, at_us) if self._before_pause is not None else plan
-            case "rate":
-                factor = factor_of(command.value)
-                return with_factor(plan, at_us, factor) if factor is not None else plan
-            case "speed":
-                speed = speed_of(command.value)
-                return with_factor(plan, at_us, speed / plan.speed) if speed and plan.speed else plan
-            case "end-phase":
-                return phase_ended(plan, at_us)
-            case "stop":
-                return phases_ended(plan, at_us)
+        changed = steered(plan, command, at_us, self._before_pause)
+        if command.verb == "pause" and changed is not plan:
+            self._before_pause = plan
+        return changed
 
     async def _say_plan(self, plan: Plan, producer: AIOKafkaProducer, topics: Topics) -> Plan:
         await say(producer, topics, plan)
         return plan
-
-
-def phases_ended(plan: Plan, at_us: int) -> Plan:
-    """Return the plan with nothing being sent from `at_us` on."""
-    phases = [
-        msgspec.structs.replace(phase, begin_us=min(phase.begin_us, at_us), end_us=min(phase.end_us, at_us))
-        for phase in plan.phases
-    ]
-    return msgspec.structs.replace(plan, number=plan.number + 1, phases=phases)
-
-
-def factor_of(text: str) -> float | None:
-    """Return the factor that "1.5x" or "150%" means; None for anything else."""
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(x|%)", text.strip())
-    if match is None:
-        return None
-    factor = float(match[1]) / (100 if match[2] == "%" else 1)
-    return factor if factor == 0 or FACTOR_MIN <= factor <= FACTOR_MAX else None
-
-
-def speed_of(text: str) -> float | None:
-    """Return the speed of a replay that a user wrote, in recorded seconds a second; None for anything else."""
-    match = re.fullmatch(r"\d+(?:\.\d+)?", text.strip())
-    speed = float(match[0]) if match else 0.0
-    return speed if 0 < speed < 1e12 else None
 
 
 def unreadable_documents(readings: Readings) -> int:

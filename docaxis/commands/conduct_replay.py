@@ -8,7 +8,8 @@ import msgspec
 import numpy as np
 from aiokafka import AIOKafkaProducer
 
-from docaxis.commands.conduct_load import CHANGE_LEAD_US, LoadConductor, phases_ended
+from docaxis.commands.conduct_load import CHANGE_LEAD_US, LoadConductor
+from docaxis.commands.steering import phases_ended
 from docaxis.domain.clock import SystemClock
 from docaxis.domain.control import Command
 from docaxis.domain.plan import NEVER_US, Plan, first_plan

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 from aiokafka import AIOKafkaProducer
 
-from docaxis.commands.conduct_load import FACTOR_MAX, FACTOR_MIN, factor_of, speed_of
 from docaxis.commands.options import BootstrapServers, SettingsFile, TopicPrefix, new_app, settings_from
+from docaxis.commands.steering import FACTOR_MAX, FACTOR_MIN, factor_of, speed_of
 from docaxis.domain.control import Command, Verb
 from docaxis.domain.errors import InfrastructureError, UsageError
 from docaxis.domain.plan import Plan

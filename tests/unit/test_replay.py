@@ -11,12 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from docaxis.cli import main
-from docaxis.commands.conduct_load import speed_of
 from docaxis.commands.control import check_speed
 from docaxis.commands.kafka_for_run import DELIVERY_BYTES, DOCUMENT_BYTES
 from docaxis.commands.replay_end import Objectives
 from docaxis.commands.replay_run import bytes_needed
 from docaxis.commands.replay_run import replay as run_a_replay
+from docaxis.commands.steering import speed_of
 from docaxis.domain.agency import Registry
 from docaxis.domain.clock import ManualClock
 from docaxis.domain.codec import decode_sent

@@ -1,10 +1,12 @@
 """Two runs side by side: is the second better or worse, or can it not be told? Pure.
 
-Rows with a series per second (latencies of a stage, the rate received) are judged by its mean over the measured phases,
-with a block-bootstrap interval (`monitor.statistics`): a stall counts for as long as it lasted. Counts that must be
-zero (lost, duplicated, misrouted) are compared exactly. Everything else (an agency's percentile, say) is one figure a
-run, from which no noise can be told: it is shown, and called the same only if it is equal. An objective that was met
-before and is missed after is worse, however noisy.
+Each row has a series per second and is judged by its mean over the measured phases, with a block-bootstrap interval
+(`monitor.statistics`): a stall counts for as long as it lasted. A latency's series is its percentile of what came in
+each second, of the stage, agencies or priorities it is about; a rate's is what was received; the backlog's is what was
+left over, as a share of what was offered. Counts that must be zero (lost, duplicated, misrouted) are compared exactly.
+Where a run has no such series, or one of a few seconds, there is one figure a run, of which no noise is known: it is
+shown, and called the same only if it is equal. An objective that was met before and is missed after is worse, however
+noisy.
 
 Nothing is judged where a run is invalid, or where the workloads differ: such differences say nothing of the system.
 """
@@ -13,7 +15,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from monitor.run_folder import RunFolder
+import numpy as np
+
+from monitor.objective_series import COLUMN
+from monitor.run_folder import Floats, RunFolder
 from monitor.statistics import MINIMUM_EFFECT, Change, Judgement, change_of_series, decide
 
 #: The series behind a stage's tail and the quantiles that it speaks for.
@@ -28,6 +33,9 @@ _STAGE_SERIES = {
 #: Of the intervals. A comparison has a dozen rows and is made at every change of a system: at 95 % each, false alarms
 #: would be ordinary.
 CONFIDENCE = 0.99
+
+#: Units of what should be high.
+_RATES = ("ratio", "documents/s", "deliveries/s")
 
 _FAULTS = ("lost", "duplicated", "misrouted", "contradictions")
 
@@ -137,13 +145,30 @@ def _objective_rows(before: RunFolder, after: RunFolder, effect: float, seed: in
             unit = (one or other or {})["unit"]
             yield Row(name, unit, first, second, None, Judgement.CANNOT_TELL, "in one run only", is_objective=True)
             continue
-        change = None
-        if one["scope"] in ("all", "", None) and one["unit"] == "s" and one["stage"] in _STAGE_SERIES:
-            column = _STAGE_SERIES[one["stage"]]
-            change = _change(before, after, column, seed)
+        series = [_objective_series(run, one) for run in (before, after)]
+        change = change_of_series(*series, seed=seed, confidence=CONFIDENCE)
         judgement = _objective(one, other, change, effect)
         note = _met(one["met"], other["met"])
         yield Row(name, one["unit"], one["value"], other["value"], change, judgement, note, is_objective=True)
+
+
+def _objective_series(run: RunFolder, objective: Mapping[str, Any]) -> Floats:
+    """Return what an objective is judged by, second by second; nothing where the run has no such series."""
+    unit = objective["unit"]
+    if unit == "s":
+        own = run.measured(COLUMN + objective["name"])
+        everybody = objective["scope"] in ("all", "", None)
+        return own if len(own) or not everybody else run.measured(_STAGE_SERIES.get(objective["stage"], ""))
+    received, offered = run.measured("received"), run.measured("offered_deliveries")
+    if unit in ("documents/s", "deliveries/s"):
+        return received
+    if unit not in ("ratio", "deliveries/s2") or not offered.sum():
+        return np.empty(0)
+    share: Floats = received / offered.mean()
+    if unit == "deliveries/s2":
+        # A slope of nothing has no relative change. All that was there in a second, offered or left over, has one.
+        share = 1 + (offered - received - run.measured("refused")) / offered.mean()
+    return share
 
 
 def _objective(before: Mapping[str, Any], after: Mapping[str, Any], change: Change | None, effect: float) -> Judgement:
@@ -155,7 +180,7 @@ def _objective(before: Mapping[str, Any], after: Mapping[str, Any], change: Chan
         return Judgement.CANNOT_TELL
     if before["unit"] == "count":
         return _exactly(first, second)
-    told = decide(change, minimum_effect=effect)
+    told = decide(change, minimum_effect=effect, lower_is_better=before["unit"] not in _RATES)
     if told is not Judgement.CANNOT_TELL:
         return told
     if first == second:

@@ -1,6 +1,6 @@
 """The figures of a load test, taken from the readings: only the measured phases count. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 from docaxis.domain.plan import Plan
@@ -45,13 +45,13 @@ class LoadFigures:
         """Return every stage's latencies in the measured phases."""
         return {stage: self.stage(stage) for stage in (*STAGES, "publish")}
 
-    def by_agency(self) -> dict[str, Histogram]:
-        """Return delivery latencies of the measured phases by recipient."""
-        return self.readings.latencies(self.run, "status", f"recipient{MEASURED}")
+    def by_agency(self, only: Collection[str] | None = None) -> dict[str, Histogram]:
+        """Return delivery latencies of the measured phases by recipient; `only`: of these codes."""
+        return self.readings.latencies(self.run, "status", f"recipient{MEASURED}", only)
 
-    def by_priority(self) -> dict[str, Histogram]:
-        """Return delivery latencies of the measured phases by priority."""
-        return self.readings.latencies(self.run, "status", f"priority{MEASURED}")
+    def by_priority(self, only: Collection[str] | None = None) -> dict[str, Histogram]:
+        """Return delivery latencies of the measured phases by priority; `only`: of these."""
+        return self.readings.latencies(self.run, "status", f"priority{MEASURED}", only)
 
     def offered(self, what: str, phases: Iterable[int] | None = None) -> int:
         """Return arrivals (`offered`, `sent`) or their deliveries (`..._deliveries`) of the phases."""

@@ -158,13 +158,16 @@ def load_test_fields(
     }
 
 
-def write_load_files(folder: Path, figures: LoadFigures) -> int:
-    """Write series, histograms and traffic into the run's folder; return the wall clock of the series' second 0."""
+def write_load_files(folder: Path, figures: LoadFigures, observed: Mapping[str, Mapping[int, float]]) -> int:
+    """Write series, histograms and traffic into the run's folder; return the wall clock of the series' second 0.
+
+    `observed`: further columns of the series (`monitor.objective_series`).
+    """
     folder.mkdir(parents=True, exist_ok=True)
     stages = {**figures.stages(), "schedule_error": figures.stage("schedule_error")}
     _write(folder / "histograms.json", {stage: _mergeable(histogram) for stage, histogram in stages.items()})
     write_traffic(folder, traffic_of(figures.readings, figures.run))
-    return write_series(folder / "series.parquet", figures.rows, figures.plan)
+    return write_series(folder / "series.parquet", figures.rows, figures.plan, observed)
 
 
 def _mergeable(histogram: Histogram) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Judging the objectives of a workload. Pure: figures in, one judgement an objective out."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from docaxis.domain.agency import Registry
@@ -77,17 +77,12 @@ def _judge_latency(one: Objective, figures: LoadFigures, registry: Registry) -> 
 def latencies_of(one: Objective, figures: LoadFigures, registry: Registry) -> tuple[Histogram, str]:
     """Return the latencies that an objective about a stage is judged by, and whose they are."""
     if one.agencies:
-        rows = figures.by_agency()
-        return _chosen(rows, codes_named(one.agencies, registry)), ", ".join(one.agencies)
+        return merged(figures.by_agency(set(codes_named(one.agencies, registry))).values()), ", ".join(one.agencies)
     if one.priorities:
         names = [str(priority) for priority in one.priorities]
-        return _chosen(figures.by_priority(), names), "priority " + ", ".join(names)
+        return merged(figures.by_priority(names).values()), "priority " + ", ".join(names)
     assert one.stage is not None
     return figures.stage(one.stage), "all"
-
-
-def _chosen(rows: Mapping[str, Histogram], names: Iterable[str]) -> Histogram:
-    return merged(rows[name] for name in names if name in rows)
 
 
 def codes_named(names: Sequence[str], registry: Registry) -> list[str]:

@@ -12,7 +12,7 @@ the phase, or MEASURED for all phases that count.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -334,12 +334,15 @@ class Readings:
         """Return where the stream worker of each partition answers."""
         return {reading.partition: reading.url for reading in self.of("", POSITIONS) if reading.url}
 
-    def latencies(self, run: str, topic: str, breakdown: str) -> dict[str, Histogram]:
-        """Return merged delivery-latency histograms by row of a breakdown."""
+    def latencies(
+        self, run: str, topic: str, breakdown: str, only: Collection[str] | None = None
+    ) -> dict[str, Histogram]:
+        """Return merged delivery-latency histograms by row of a breakdown; of some rows, if `only` names them."""
         rows: dict[str, Histogram] = defaultdict(Histogram)
         for reading in self.of(run, topic):
             for row, sparse in reading.latencies.get(breakdown, {}).items():
-                rows[row].merge(Histogram.from_sparse(sparse))
+                if only is None or row in only:
+                    rows[row].merge(Histogram.from_sparse(sparse))
         return dict(rows)
 
 

@@ -223,6 +223,14 @@ _VIETNAMESE = {
     "stalled_broker": "broker đứng",
     "stopped_broker": "broker dừng",
     "limited_hub": "trục bị giới hạn",
+    # kinds of agencies, as the registry has them
+    "ministry": "bộ",
+    "ministerial-level agency": "cơ quan ngang bộ",
+    "government-attached agency": "cơ quan thuộc Chính phủ",
+    "government-attached agency (31st body)": "cơ quan thuộc Chính phủ (thứ 31)",
+    "province": "tỉnh",
+    "centrally-run city": "thành phố trực thuộc Trung ương",
+    "Party body": "cơ quan Đảng",
     # milestones
     "Milestones: published and counted": "Các mốc: số đã công bố và số đếm được",
     "until day": "đến ngày",
@@ -270,7 +278,10 @@ def report_word(text: str, language: Language) -> str:
         return text.replace("_", " ")
     if text.startswith("priority "):
         return f"mức khẩn {text.removeprefix('priority ')}"
-    return _VIETNAMESE.get(text) or _VIETNAMESE.get(text.replace("-", "_")) or word(text, language)
+    known = _VIETNAMESE.get(text) or _VIETNAMESE.get(text.replace("-", "_")) or word(text, language)
+    if known == text and ", " in text:  # the agencies that an objective is about: codes, and kinds
+        return ", ".join(report_word(part, language) for part in text.split(", "))
+    return known
 
 
 def report_sentence(text: str, language: Language) -> str:

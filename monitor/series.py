@@ -168,8 +168,13 @@ def phase_number(plan: Plan, second: int) -> int:
     return int(plan.phase_of(np.array([second * SECOND_US + SECOND_US // 2], np.int64))[0])
 
 
-def write_series(file: Path, rows: Sequence[tuple[int, Row]], plan: Plan) -> int:
-    """Write the series as Parquet, one row a second from the plan's beginning; return the wall clock of second 0."""
+def write_series(
+    file: Path, rows: Sequence[tuple[int, Row]], plan: Plan, observed: Mapping[str, Mapping[int, float]]
+) -> int:
+    """Write the series as Parquet, one row a second from the plan's beginning; return the wall clock of second 0.
+
+    `observed`: further columns, each a figure by second of the wall clock.
+    """
     import pyarrow as pa  # a third of a second to import: only who writes a result pays for it
     import pyarrow.parquet as pq
 
@@ -182,8 +187,10 @@ def write_series(file: Path, rows: Sequence[tuple[int, Row]], plan: Plan) -> int
     }
     for name in (*COUNTS, "outstanding"):
         columns[name] = pa.array([int(row[name]) for _, row in kept], pa.int64())
-    for name, _, _ in LATENCIES:
-        values: npt.NDArray[np.float64] = np.array([row[name] for _, row in kept], np.float64)
+    latencies = {name: [row[name] for _, row in kept] for name, _, _ in LATENCIES}
+    latencies |= {name: [by_second.get(second, np.nan) for second, _ in kept] for name, by_second in observed.items()}
+    for name, seconds in latencies.items():
+        values: npt.NDArray[np.float64] = np.array(seconds, np.float64)
         columns[name] = pa.array(values, pa.float64(), mask=np.isnan(values))
     with whole(file) as unfinished:
         pq.write_table(pa.table(columns), unfinished)

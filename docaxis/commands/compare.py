@@ -1,5 +1,6 @@
 """`docaxis compare`: two runs side by side, with what can be told from noise and what cannot."""
 
+import sys
 from collections import Counter
 from typing import Annotated
 
@@ -10,9 +11,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from docaxis.commands.options import AsJson, SettingsFile, new_app, settings_from
+from docaxis.commands.runs import WIDTH
 from docaxis.domain.errors import RunInvalidError
 from monitor.comparison import Comparison, Row, compare
 from monitor.report_format import quantity
+from monitor.report_words import report_word
 from monitor.run_folder import find_run, load_run
 from monitor.statistics import MINIMUM_EFFECT, Judgement
 from monitor.words import Language, word
@@ -20,6 +23,9 @@ from monitor.words import Language, word
 app = new_app(__doc__)
 
 _COLOURS = {Judgement.BETTER: "green", Judgement.SAME: "", Judgement.WORSE: "bold red", Judgement.CANNOT_TELL: "yellow"}
+
+#: Of a name, at least; of "cannot tell", and of what that is in Vietnamese.
+_NAME_WIDTH, _JUDGEMENT_WIDTH = 14, 12
 
 #: Differences shown one by one.
 _DIFFERENCES_MAX = 12
@@ -55,23 +61,9 @@ def compare_runs(
 
 
 def _show(comparison: Comparison, names: tuple[str, str], language: Language) -> None:
-    console = Console()
-    table = Table(box=box.SIMPLE_HEAD, title=f"{names[0]} → {names[1]}", title_justify="left", title_style="bold")
-    table.padding = (0, 1)
-    table.add_column("", no_wrap=True)
-    for heading in ("before", "after", "change (99 %)"):
-        table.add_column(word(heading, language), justify="right", no_wrap=True)
-    table.add_column(word("judgement", language), no_wrap=True)
-    table.add_column("")
-    parted = False
-    for row in comparison.rows:
-        if row.is_objective and not parted:
-            table.add_section()
-            parted = True
-        colour = _COLOURS[row.judgement]
-        said = word(row.judgement.value, language)
-        note = " → ".join(word(part, language) for part in row.note.split(" → "))
-        table.add_row(*map(escape, _cells(row, language)), f"[{colour}]{said}[/]" if colour else said, escape(note))
+    console = Console(width=None if sys.stdout.isatty() else WIDTH)
+    table = _table(comparison, language)
+    table.title, table.title_justify, table.title_style = f"{names[0]} → {names[1]}", "left", "bold"
     console.print(table)
     counts = Counter(row.judgement for row in comparison.rows)
     told = (f"{word(one.value, language)}: {counts[one]}" for one in Judgement if counts[one])
@@ -84,21 +76,46 @@ def _show(comparison: Comparison, names: tuple[str, str], language: Language) ->
             console.print(f"  ... {len(comparison.differences) - _DIFFERENCES_MAX}", highlight=False)
 
 
+def _table(comparison: Comparison, language: Language) -> Table:
+    """Return the rows as a table. On a narrow terminal names wrap; an interval that is cut says nothing."""
+    rows = [(row, _cells(row, language)) for row in comparison.rows]
+    table = Table(box=box.SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
+    table.add_column("", min_width=_NAME_WIDTH, overflow="fold")
+    for heading in ("before", "after"):
+        table.add_column(word(heading, language), justify="right")
+    widest = max((len(cells[-1]) for _, cells in rows), default=0)
+    table.add_column(word("change (99 %)", language), justify="right", no_wrap=True, min_width=widest)
+    table.add_column(word("judgement", language), min_width=_JUDGEMENT_WIDTH)
+    parted = False
+    for row, cells in rows:
+        if row.is_objective and not parted:
+            table.add_section()
+            parted = True
+        colour, said = _COLOURS[row.judgement], word(row.judgement.value, language)
+        note = " → ".join(word(part, language) for part in row.note.split(" → "))
+        judged = f"[{colour}]{said}[/]" if colour else said
+        table.add_row(*map(escape, cells), f"{judged}, {escape(note)}" if note else judged)
+    return table
+
+
 def _cells(row: Row, language: Language) -> list[str]:
+    name = row.name if row.is_objective else _name(row.name, language)  # of an objective: as its workload calls it
     values = [quantity(value, row.unit, language) for value in (row.before, row.after)]
     if row.change is None:
-        return [_name(row.name, language), *values, ""]
+        # A count of what must not be has no noise: its effect is the difference itself.
+        counted = row.unit == "count" and row.before is not None and row.after is not None
+        difference = round((row.after or 0) - (row.before or 0)) if counted else 0
+        return [name, *values, f"{difference:+,}" if difference else "0" if counted else ""]
     change = row.change
     estimate, low, high = (
         f"{value * 100:+.{0 if abs(value) >= 1 else 1}f}" for value in (change.estimate, change.low, change.high)
     )
-    return [_name(row.name, language), *values, f"{estimate} % ({low} … {high})"]
+    return [name, *values, f"{estimate} % ({low} … {high})"]
 
 
 def _name(name: str, language: Language) -> str:
     stage, space, rest = name.partition(" ")
-    spoken = word(stage, language)
-    return f"{spoken if spoken != stage else stage.replace('_', ' ')}{space}{rest}"
+    return f"{report_word(stage, language)}{space}{rest}"
 
 
 def _json(comparison: Comparison, names: tuple[str, str]) -> str:

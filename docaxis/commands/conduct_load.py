@@ -14,6 +14,7 @@ from docaxis.commands.axis import Axis, Child
 from docaxis.commands.conduct import RoleCommand, count_drained
 from docaxis.commands.load_faults import FaultInjector
 from docaxis.commands.steering import phases_ended, steered
+from docaxis.domain.agency import Registry
 from docaxis.domain.control import Command, ControlRecord, Echo, Hello, Offer, Over, Ready
 from docaxis.domain.errors import InfrastructureError
 from docaxis.domain.plan import Plan, first_plan
@@ -27,7 +28,9 @@ from docaxis.settings import Settings
 from docaxis.workload.model import Workload
 from monitor.feed import Feed
 from monitor.load_result import Injected
+from monitor.objective_series import ObjectiveSeries
 from monitor.reading import Readings
+from monitor.seconds import SECOND_US
 from monitor.series import Series
 from monitor.settle import all_closed, all_received, all_stated, sending_ended
 
@@ -68,6 +71,7 @@ class ConductedLoad:
     readings: Readings
     plan: Plan
     series: Series
+    observed: ObjectiveSeries
     drained: bool
     lost_after_passed: bool
     wall_seconds: float
@@ -89,6 +93,7 @@ class LoadConductor:
     run: str
     workload: Workload
     content: dict[str, Any]
+    registry: Registry
     started_ms: int
     fleets: int  # of all machines
     broker: EmbeddedBroker | None = None
@@ -100,10 +105,12 @@ class LoadConductor:
     _controls: list[dict[str, Any]] = field(default_factory=list)
     _answers: set["asyncio.Task[None]"] = field(default_factory=set)
     feed: Feed = field(init=False)
+    observed: ObjectiveSeries = field(init=False)
 
     def __post_init__(self) -> None:
         topics = self.settings.topics
         self.feed = Feed(client_kwargs(self.settings.kafka), Topics(topics.prefix), topics.partitions)
+        self.observed = ObjectiveSeries(self.workload.objectives, self.registry)
 
     async def conduct(
         self, processors: Sequence[RoleCommand], fleets: Sequence[RoleCommand], tell: Callable[[LoadMoment], None]
@@ -145,6 +152,7 @@ class LoadConductor:
                 feed.readings,
                 self._planned(),
                 series,
+                self.observed,
                 is_read and not passed,
                 is_read and passed,
                 wall_seconds,
@@ -249,6 +257,7 @@ class LoadConductor:
             memory = sum(self.axis.peak_rss_bytes.values())
             moment = LoadMoment(elapsed_s, plan, series, readings, memory)
             tell(moment)
+            self.observed.look(readings, self.run, plan, now_us // SECOND_US)
             if not aborted and not over and (aborted := self.aborts(moment)):
                 self._plan = await self._say_plan(phases_ended(plan, now_us + CHANGE_LEAD_US), *voice)
             ended = over and self._sending_ended(readings, control.ready.get(self.run, {}))

@@ -104,6 +104,6 @@ def load_test_result(
                 for one in conducted.ready.values()
             },
         },
-        "series_second0_us": write_load_files(folder, figures),
+        "series_second0_us": write_load_files(folder, figures, conducted.observed.columns()),
     }
     return result

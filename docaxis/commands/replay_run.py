@@ -143,6 +143,7 @@ async def run_replay(
             plan.run,
             test.loaded.workload,
             test.loaded.content,
+            test.registry,
             test.started_ms,
             1,
             aborts=watch.why_abort,

@@ -160,6 +160,7 @@ async def run_load_test(
             test.run,
             test.loaded.workload,
             offered_content(test),
+            test.registry,
             test.started_ms,
             test.all_fleets,
             broker,

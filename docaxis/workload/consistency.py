@@ -21,6 +21,7 @@ def inconsistencies(content: Mapping[str, Any]) -> list[Mistake]:
     phases, traffic = _tables(content, "phases"), _tables(content, "traffic")
     mistakes = [*_of_phases(phases), *_of_faults(_tables(content, "faults"), phases)]
     mistakes += _of_newcomers(_tables(content, "newcomers"), phases)
+    mistakes += _twice("objectives", _tables(content, "objectives"))
     if traffic and not any(_share(kind) for kind in traffic):
         mistakes.append((("traffic",), "the shares of the traffic add up to nothing"))
     return mistakes
@@ -43,12 +44,18 @@ def _sends(phase: Mapping[str, Any]) -> bool:
     return bool(phase.get("kind", "load") != "drain")
 
 
+def _twice(table: str, rows: Sequence[Mapping[str, Any]], key: str = "name") -> Iterator[Mistake]:
+    """Yield rows that are called like one before them."""
+    known: list[Any] = []
+    for number, row in enumerate(rows):
+        if key in row and row[key] in known:
+            yield (table, number, key), f"two {table} are called {row[key]!r}"
+        known.append(row.get(key))
+
+
 def _of_phases(phases: Sequence[Mapping[str, Any]]) -> Iterator[Mistake]:
-    names: list[Any] = []
+    yield from _twice("phases", phases)
     for number, phase in enumerate(phases):
-        if "name" in phase and phase["name"] in names:
-            yield ("phases", number, "name"), f"two phases are called {phase['name']!r}"
-        names.append(phase.get("name"))
         if number < len(phases) - 1 and not _sends(phase):
             yield ("phases", number, "kind"), "a drain comes last, and once: it waits for what is outstanding"
     if phases and not any(map(_sends, phases)):
@@ -86,9 +93,8 @@ def _of_faults(faults: Sequence[Mapping[str, Any]], phases: Sequence[Mapping[str
 def _of_newcomers(newcomers: Sequence[Mapping[str, Any]], phases: Sequence[Mapping[str, Any]]) -> Iterator[Mistake]:
     """Yield newcomers that nothing could be laid upon, or that are like each other."""
     codes = [one.get("code") for one in newcomers]
+    yield from _twice("newcomers", newcomers, "code")
     for number, one in enumerate(newcomers):
-        if "code" in one and one["code"] in codes[:number]:
-            yield ("newcomers", number, "code"), f"two newcomers are called {one['code']!r}"
         if "like" in one and one["like"] in codes:
             why = f"newcomer {one.get('code')!r} is like {one['like']!r}, which is one itself"
             yield ("newcomers", number, "like"), why

@@ -41,6 +41,29 @@ def test_a_slower_hub_is_worse_where_it_is_slower_and_nowhere_else(compared: Com
     assert found["loss"] is SAME
 
 
+def test_each_objective_has_an_effect_and_an_interval_and_is_judged_by_them(compared: Compare) -> None:
+    """A hub that carries less than is offered is slower for a class of agencies, too, and leaves more over."""
+    slow = compared(Sample(seed=1), Sample(seed=2, slowness=2.5))
+    rows = {row.name: row for row in slow.rows if row.is_objective}
+    noisy = ("delivery-p99", "routing-p99", "delivery-p999", "ministries-p95", "carried", "rate", "backlog")
+    assert {name for name, row in rows.items() if row.change is not None} == set(noisy)
+    assert {rows[name].judgement for name in noisy} == {WORSE}
+    carried, backlog = rows["carried"], rows["backlog"]
+    assert carried.change is not None
+    assert backlog.change is not None
+    assert carried.change.estimate == pytest.approx((carried.after or 0) / (carried.before or 1) - 1, abs=0.01)
+    assert carried.change.high < 0 < backlog.change.low
+    assert backlog.change.estimate == pytest.approx(1 - (carried.after or 0), abs=0.02), "what is not carried is left"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_objective_of_the_same_system_is_worse_and_its_rates_are_the_same(compared: Compare, seed: int) -> None:
+    again = compared(Sample(seed=30 + seed), Sample(seed=40 + seed), seed=seed)
+    found = {row.name: row.judgement for row in again.rows if row.is_objective}
+    assert {found[name] for name in ("carried", "rate", "backlog")} == {SAME}
+    assert WORSE not in found.values()
+
+
 def test_a_faster_hub_is_better(compared: Compare) -> None:
     comparison = compared(Sample(seed=1, slowness=1.5), Sample(seed=2))
     assert judged(comparison)["routing p99"] is BETTER

@@ -15,6 +15,7 @@ import pytest
 from docaxis.commands import conduct_load
 from docaxis.commands.axis import Axis
 from docaxis.commands.conduct_load import LEAD_OF_SEVERAL_S, READY_WITHIN_S, LoadConductor
+from docaxis.domain.agency import Registry
 from docaxis.domain.control import ControlRecord, Offer, Over, Ready, encode_control
 from docaxis.domain.errors import InfrastructureError
 from docaxis.domain.plan import Plan
@@ -106,7 +107,9 @@ class Barrier:
         async def story() -> float:
             workload = workload_of(CONTENT, "t").workload
             settings = load_settings(None, {"kafka.bootstrap_servers": "127.0.0.1:9"})
-            conductor = LoadConductor(settings, Roles(role_ends_at_s), RUN, workload, CONTENT, 0, fleets)
+            conductor = LoadConductor(
+                settings, Roles(role_ends_at_s), RUN, workload, CONTENT, Registry.load(), 0, fleets
+            )
             try:
                 await conductor.conduct([], [], lambda moment: None)
             except Planned:

@@ -164,15 +164,17 @@ def test_all_that_is_wrong_is_told_at_once_each_at_its_line() -> None:
         '[[phases]]\nname = "a"\nduration = "9 s"\nrate = "5 documents/s"\n'
         '[[faults]]\nkind = "paused-hub"\nphase = "aa"\ncount = 3\n'
         '[[objectives]]\nname = "o"\nstage = "routing"\npercentile = 99\nagencies = ["H53"]\npriorities = [2]\n'
+        '[[objectives]]\nname = "o"\ncount = "lost"\n'
     )
     said = _said(text).splitlines()
     assert [line.split(": ")[0].rpartition(":")[2] for line in said if line.startswith("  - ")] == [
-        "3", "4", "9", "11", "14", "16", "17", "18", "18", "18",
+        "3", "4", "9", "11", "14", "16", "17", "18", "18", "18", "25",
     ]  # fmt: skip
     for words in (
         "need peak, spike_at, spike_for",
         "'spike' have no to",
         "two phases are called 'a'",
+        "two objectives are called 'o'",
         "needs lasts",
         "no phase 'aa' that sends; did you mean a?",
         "'paused-hub' has no count",

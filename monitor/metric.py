@@ -27,9 +27,13 @@ BOUNDS_MAX = 11
 #: Units that may end a name. Base units only: Prometheus's conventions.
 UNITS = ("seconds", "bytes")
 
-#: What a label may be called: each comes from a closed set, or is bounded by the collector that fills it.
-LABELS = frozenset(
-    {"sender", "recipient", "topic", "code", "state", "kind", "stage", "priority", "group", "error",
+#: Labels whose values are agencies, which join and leave: such a series ends when its agency has left.
+AGENCY_LABELS = frozenset({"sender", "recipient"})
+
+#: What a label may be called: each comes from a closed set, or is bounded by the collector that fills it. A `code` is a
+#: status or a refusal's, never an agency's.
+LABELS = AGENCY_LABELS | frozenset(
+    {"topic", "code", "state", "kind", "stage", "priority", "group", "error",
      "run", "version", "python", "role", "over", "phase"}
 )  # fmt: skip
 

@@ -13,9 +13,10 @@ from docaxis.domain.event import Delivered, Receipt, Refusal, Sent, Status
 from docaxis.domain.run import canary_run
 from docaxis.kafka.topics import Topics
 from monitor.agency_labels import AgencyLabels
-from monitor.catalogue import WAITING_OVER_S
+from monitor.catalogue import CATALOGUE, WAITING_OVER_S
 from monitor.histogram import ROWS_MAX
 from monitor.lag import Progress
+from monitor.metric import AGENCY_LABELS, Spec
 from monitor.metrics import SERIES_MAX, Metrics
 from monitor.process_metrics import ProcessMetrics
 from streams.batch import Position
@@ -315,6 +316,38 @@ def test_an_agency_that_has_left_is_shown_no_longer_and_begins_anew_if_it_comes_
     assert shown("A99") == [2, 0]
     worker.clock.advance_us(quiet_us // 2 + 1)
     assert (shown("A99"), shown("B99")) == ([2, 0], [None, None])  # who is active stays
+
+
+@pytest.mark.parametrize(
+    "spec", [spec for spec in CATALOGUE if AGENCY_LABELS & set(spec.labels)], ids=lambda spec: spec.name
+)
+def test_no_series_of_an_agency_that_has_left_is_on_the_next_page(spec: Spec) -> None:
+    """Whatever the catalogue declares by agency, and although the one that left is still owed something."""
+    worker = Worker()
+
+    def shown() -> dict[str, float]:
+        """Return the greatest figure of each agency."""
+        families = Metrics([worker.metrics], worker.clock).families()
+        greatest: dict[str, float] = {}
+        for family in families:
+            for _, labels, figure in family.samples() if family.spec is spec else ():
+                for label in AGENCY_LABELS & labels.keys():
+                    greatest[labels[label]] = max(figure, greatest.get(labels[label], 0))
+        return greatest
+
+    for serial in range(1, 3):  # answered, refused, and still outstanding
+        packets = [f"A99.2021.{serial + later:07}.0" for later in (0, 10, 20)]
+        worker.fold("sent", *(sent(packet, ["A99"], sender="A99") for packet in packets))
+        worker.fold("delivered", delivered("A99", packets[0], sender="A99"))
+        worker.fold("status", receipt(packets[0], "A99", sender="A99"))
+        worker.fold("refused", refusal(packets[1], sender="A99"))
+    assert shown().keys() == {"G22", "H53", "A99"}
+    assert shown()["A99"] >= 2
+    worker.clock.advance_us(QUIET_NS // 1000 + 1)
+    assert shown().keys() - {"other"} == {"G22", "H53"}
+    worker.fold("sent", sent("B99.2021.0000001.0", ["B99"], sender="B99"))  # has its place, and none of its figures
+    assert shown().keys() - {"other"} == {"G22", "H53", "B99"}
+    assert shown()["B99"] <= 1
 
 
 def test_the_agencies_that_are_not_named_are_summed_as_other() -> None:

@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 
 from docaxis.commands.options import new_app
+from docaxis.commands.sizing import sizing_markdown, with_sizing
 from docaxis.domain.errors import UsageError
 from docaxis.workload.model import schema
 from monitor.alerting.rules_file import rules_yaml, to_yaml
@@ -73,6 +74,28 @@ def workload_schema(
 def schema_text() -> str:
     """Return the JSON Schema of workload files as text."""
     return orjson.dumps(schema(), option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS).decode() + "\n"
+
+
+@app.command("sizing")
+def sizing(
+    documents: Annotated[
+        list[int] | None,
+        typer.Option(min=1, help="Documents on a working day: show the table for them and write nothing. Repeatable."),
+    ] = None,
+    output: Annotated[Path, typer.Option(help="The page to write the table into.")] = Path("docs/OPERATING.md"),
+    check: Check = False,
+) -> None:
+    """Work out what so many documents a day need, and write it into docs/OPERATING.md."""
+    if documents:
+        print(sizing_markdown(documents), end="")
+        return
+    try:
+        page = with_sizing(output.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"{output} cannot take the table: {error}", next_step="name a page that has its marks: --output"
+        ) from error
+    _write(output, page, check=check, again="docaxis generate sizing")
 
 
 @app.command("rules")

@@ -1,6 +1,8 @@
 """The contract and the codec say the same: what the document allows is read, what it forbids is refused."""
 
 from collections.abc import Callable
+from copy import deepcopy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,8 @@ from monitor.asyncapi import CHANNELS, asyncapi
 from tests.support.events import delivered, receipt, refusal, sent, status
 
 FILE = Path(__file__).parents[2] / "deploy" / "asyncapi.yaml"
+#: The official schema, with that of the Kafka bindings inside: nothing is fetched.
+SCHEMA = Path(__file__).parents[1] / "vendored" / "asyncapi-3.0.0.json"
 DOCUMENT = asyncapi()
 EVENTS: dict[str, tuple[object, Callable[[bytes], object]]] = {
     "Sent": (sent(), decode_sent),
@@ -52,6 +56,44 @@ def test_the_checked_in_document_is_the_generated_one(tmp_path: Path) -> None:
     other = tmp_path / "asyncapi.yaml"
     assert main(["generate", "asyncapi", "--prefix", "other", "--output", str(other)]) == 0
     assert yaml.safe_load(other.read_text(encoding="utf-8"))["channels"]["sent"]["address"] == "other.sent"
+
+
+@cache
+def _specification() -> jsonschema.Draft7Validator:
+    return jsonschema.Draft7Validator(orjson.loads(SCHEMA.read_bytes()))
+
+
+def _faults(document: dict[str, Any]) -> list[str]:
+    return [f"{fault.json_path}: {fault.message}"[:300] for fault in _specification().iter_errors(document)]
+
+
+def test_the_document_is_what_the_official_schema_allows() -> None:
+    assert DOCUMENT["asyncapi"] == "3.0.0"
+    assert _faults(yaml.safe_load(FILE.read_text(encoding="utf-8"))) == []
+    assert _faults(asyncapi("other")) == []
+
+
+@pytest.mark.parametrize(
+    ("place", "wrong"),
+    [
+        ("info", {"title": "no version"}),
+        ("channels.sent.adress", "axis.sent"),
+        ("channels.sent.bindings.kafka.partitions", "six"),
+        ("operations.write_sent.action", "publish"),
+        ("operations.write_sent.channel", "sent"),
+        ("components.messages.Sent.bindings.kafka.key", "document_id"),
+        ("components.schemas.Sent.type", "record"),
+        ("components.schemas.Sent.properties.run.maxLength", -1),
+    ],
+)
+def test_the_official_schema_finds_what_a_generator_may_get_wrong(place: str, wrong: object) -> None:
+    document = deepcopy(DOCUMENT)
+    *path, last = place.split(".")
+    node: dict[str, Any] = document
+    for part in path:
+        node = node[part]
+    node[last] = wrong
+    assert _faults(document)
 
 
 def test_every_reference_leads_somewhere() -> None:

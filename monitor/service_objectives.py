@@ -3,6 +3,7 @@
 They are not a run's objectives (those belong to its workload): these hold for the axis as it is, over weeks.
 """
 
+import re
 import tomllib
 from datetime import datetime
 from enum import StrEnum
@@ -109,11 +110,16 @@ def _seconds(moment: datetime) -> int:
     return int(moment.timestamp())
 
 
+#: What an address of runbooks looks like; braces would be a template's to Prometheus.
+RUNBOOKS = r"^https?://[^\s{}]+$"
+
+
 class ServiceObjectives(_Strict):
     """The whole file."""
 
     period_days: Annotated[int, Field(ge=1, le=92)]
-    runbooks: str
+    #: An address: those who are called read alerts in mails and chats, where a path leads nowhere.
+    runbooks: Annotated[str, Field(pattern=RUNBOOKS)]
     objective: Annotated[tuple[Objective, ...], Field(min_length=1)]
     maintenance: tuple[Maintenance, ...] = ()
 
@@ -128,6 +134,20 @@ class ServiceObjectives(_Strict):
         """Return those that no stamp of an event decides, for events whose stamps are not of today."""
         kept = [one for one in self.objective if one.indicator in (Indicator.AVAILABILITY, Indicator.FRESHNESS)]
         return self.model_copy(update={"objective": tuple(kept)})
+
+    def with_runbooks(self, address: str | None) -> "ServiceObjectives":
+        """Return these with links of alerts that lead below `address`; None: as they are.
+
+        Raises:
+            UsageError: it is no address.
+        """
+        if address is None:
+            return self
+        if not re.fullmatch(RUNBOOKS, address):
+            raise UsageError(
+                f"{address!r} is no address of runbooks", next_step="give one as in https://wiki.example/docaxis"
+            )
+        return self.model_copy(update={"runbooks": address})
 
     @classmethod
     def load(cls, file: Path | None = None) -> Self:

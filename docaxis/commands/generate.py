@@ -39,6 +39,12 @@ Check = Annotated[
 ]
 
 
+RunbookBase = Annotated[
+    str | None,
+    typer.Option("--runbook-base", help="Address that the alerts' links begin with; default: the objectives'."),
+]
+
+
 @app.callback()
 def generate() -> None:
     """Make the repository's generated files."""
@@ -104,10 +110,12 @@ def rules(
     objectives: Annotated[
         Path | None, typer.Option(help="Service objectives (TOML); default: those that come with docaxis.")
     ] = None,
+    runbook_base: RunbookBase = None,
     check: Check = False,
 ) -> None:
     """Write Prometheus's recording rules and alerts from the service objectives."""
-    _write(output, rules_yaml(ServiceObjectives.load(objectives)), check=check, again="docaxis generate rules")
+    promised = ServiceObjectives.load(objectives).with_runbooks(runbook_base)
+    _write(output, rules_yaml(promised), check=check, again="docaxis generate rules")
 
 
 @app.command("dashboards")
@@ -136,13 +144,14 @@ def asyncapi_document(
 @app.command("kubernetes")
 def kubernetes(
     output: Annotated[Path, typer.Option(help="The folder to write into.")] = Path("deploy/kubernetes/base/generated"),
+    runbook_base: RunbookBase = None,
     check: Check = False,
 ) -> None:
     """Write the Kubernetes manifests of topics, rules and dashboards."""
     again = "docaxis generate kubernetes"
     for name, manifests in (
         ("topics.yaml", list(topic_manifests())),
-        ("rules.yaml", [prometheus_rule(ServiceObjectives.load())]),
+        ("rules.yaml", [prometheus_rule(ServiceObjectives.load().with_runbooks(runbook_base))]),
         ("dashboards.yaml", list(dashboard_manifests())),
     ):
         _write(output / name, "---\n".join(map(to_yaml, manifests)), check=check, again=again)

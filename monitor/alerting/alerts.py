@@ -1,7 +1,7 @@
 """Alerts that have no budget: what must never be, what stands still, what is about to fail.
 
 Each is one row: a name, a query, how long it must hold, whom it calls, which part it is about, and what it says in
-English and Vietnamese. Its runbook is docs/runbooks/<name>.md.
+English and Vietnamese. Its runbook is docs/runbooks/<name>.md, which the live page serves.
 
 Rules about the *amount* of traffic hold only while traffic is expected: public offices open (the workers export that:
 nights, weekends, Tết and other days off are in their calendar) and no maintenance announced.

@@ -1,16 +1,21 @@
-"""The page's own files, read once: nothing of the disk can be asked for, only what is in the table."""
+"""The page's own files, and the runbooks that alerts link to, read once.
+
+Nothing of the disk can be asked for, only what is in the table.
+"""
 
 import gzip
 import hashlib
 from dataclasses import dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
+from pathlib import Path
 
 TYPES = {
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
+    ".md": "text/plain; charset=utf-8",  # read as it is; browsers would offer a text/markdown to be saved
 }
 
 
@@ -30,7 +35,13 @@ def page_files() -> dict[str, PageFile]:
     found = {f"/page/{one.name}": _read(one) for one in package.joinpath("page").iterdir() if _type(one)}
     found["/assets/echarts.min.js"] = _read(package.joinpath("assets/echarts.min.js"))
     found["/"] = found.pop("/page/index.html")
-    return found
+    return found | {f"/runbooks/{one.name}": _read(one) for one in _runbooks().iterdir() if _type(one)}
+
+
+def _runbooks() -> Traversable:
+    """Return the folder of the runbooks: the package has them inside, a checkout among its documents."""
+    packed = resources.files("monitor").joinpath("runbooks")
+    return packed if packed.is_dir() else Path(__file__).parents[2] / "docs" / "runbooks"
 
 
 def _type(file: Traversable) -> str:

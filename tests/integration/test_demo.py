@@ -105,6 +105,7 @@ def test_it_ends_with_a_table_a_verdict_and_a_result_and_frees_the_disk(installe
     docaxis = Path(installed).with_name("docaxis")
     overview = subprocess.run([docaxis, "--help"], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert "demo" in overview
+    assert list(Path(found[-1]).parents[1].glob("monitor/runbooks/Docaxis*.md"))  # the live page serves them
     with start_demo(tmp_path, *SMALL, "--lang", "vi", python=installed) as demo:
         out, _ = demo.communicate(timeout=300)
     assert demo.returncode == 0, stderr_of(tmp_path)

@@ -9,10 +9,13 @@ from typing import Any
 import aiohttp
 import orjson
 import pytest
+from yarl import URL
 
+from monitor.alerting.rules_file import rule_groups
 from monitor.live.extras import Extras
 from monitor.live.files import page_files
 from monitor.live.server import PageServer
+from monitor.service_objectives import ServiceObjectives
 from monitor.web_guard import CONTENT_SECURITY_POLICY, host_is_ours
 from streams.state import Duties, PartitionState, StateBounds
 from streams.store import positions_reading
@@ -333,6 +336,18 @@ async def test_a_worker_that_does_not_answer_is_named() -> None:
         status, _, found = await get(f"{url}/api/open?run={RUN}")
     assert status == 503
     assert found == {"error": "no_answer", "who": "http://127.0.0.1:9"}
+
+
+async def test_the_runbook_of_every_alert_is_served_where_its_link_leads() -> None:
+    rules = [rule for group in rule_groups(ServiceObjectives.load()) for rule in group["rules"] if "alert" in rule]
+    links = {rule["alert"]: URL(rule["annotations"]["runbook_url"]).path for rule in rules}
+    async with served(busy_axis()) as url, aiohttp.ClientSession() as session:
+        for alert, path in links.items():
+            async with session.get(url + path) as answer:
+                assert (answer.status, answer.content_type) == (200, "text/plain"), path
+                assert (await answer.text()).startswith(f"# {alert}\n")
+        async with session.get(f"{url}/runbooks/../service_objectives.py") as answer:
+            assert answer.status == 404
 
 
 def test_the_page_names_no_address_beyond_itself() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from docaxis.cli import main
+from docaxis.commands.monitor import PAGE_PORT
 from monitor.alerting.alerts import ALERTS
 from monitor.alerting.rules_file import rule_groups, rules_yaml
 from monitor.lag_state import LagState
@@ -323,10 +324,23 @@ def test_every_alert_has_a_runbook_and_every_runbook_an_alert() -> None:
         assert page.startswith(f"# {name}\n"), name
         assert re.findall(r"^## (.+)$", page, re.MULTILINE) == ["Meaning", "First look", "Action"], name
     for rule in alerts:
-        assert (ROOT / rule["annotations"]["runbook_url"]).is_file()
+        assert rule["annotations"]["runbook_url"] == f"http://localhost:{PAGE_PORT}/runbooks/{rule['alert']}.md"
         assert {"summary", "summary_vi", "description", "runbook_url"} <= set(rule["annotations"])
         assert rule["labels"]["severity"] in ("page", "ticket")
         assert rule["labels"]["part"]
+
+
+@pytest.mark.parametrize(("command", "file"), [("rules", "rules.yml"), ("kubernetes", "rules.yaml")])
+def test_the_links_of_alerts_lead_where_the_operator_says(command: str, file: str, tmp_path: Path) -> None:
+    output = tmp_path / file if command == "rules" else tmp_path
+    arguments = ["generate", command, "--output", str(output), "--runbook-base"]
+    assert main([*arguments, "https://wiki.example/docaxis/"]) == 0
+    links = re.findall(r"runbook_url: (\S+)", (tmp_path / file).read_text(encoding="utf-8"))
+    assert len(links) > len(ALERTS)
+    assert "https://wiki.example/docaxis/DocaxisRoleDown.md" in links
+    assert all(re.fullmatch(r"https://wiki\.example/docaxis/Docaxis\w+\.md", link) for link in links)
+    for path in ("docs/runbooks", "wiki.example", "https://wiki example", "https://{{ $labels.instance }}/"):
+        assert main([*arguments, path]) == 2  # nobody could follow it
 
 
 def test_faults_of_an_objectives_file_are_told_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -342,6 +356,6 @@ def test_faults_of_an_objectives_file_are_told_together(tmp_path: Path, capsys: 
     output = tmp_path / "rules.yml"
     assert main(["generate", "rules", "--objectives", str(file), "--output", str(output)]) == 2
     said = capsys.readouterr().err
-    for word in ("threshold_s 7.0 is no bucket", "objective.1.target", "objective.1.colour"):
+    for word in ("runbooks: ", "threshold_s 7.0 is no bucket", "objective.1.target", "objective.1.colour"):
         assert word in said, said
     assert not output.exists()

@@ -69,8 +69,14 @@ def why_unreadable(value: bytes | None, error: Exception) -> tuple[int, str]:
     if value is None:
         return INVALID_FILE, "the record has no value"
     if isinstance(error, msgspec.ValidationError):
+        try:
+            msgspec.json.decode(value)
+        except (msgspec.DecodeError, UnicodeDecodeError) as no_json:  # a wrong field was met before the broken place
+            return INVALID_FILE, f"no JSON: {no_json}"
+        except RecursionError:
+            pass
         return INVALID_ENVELOPE, str(error)
-    return INVALID_FILE, f"not a JSON object: {error}"
+    return INVALID_FILE, f"no JSON: {error}"
 
 
 def decode_batch(decode: Callable[[bytes], E], values: Iterable[bytes | None]) -> Decoded[E]:

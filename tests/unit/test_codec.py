@@ -110,6 +110,9 @@ def test_a_topic_refuses_the_events_of_another() -> None:
         b"\xff\xfe{\x00",
         b"sent",
         b"{'kind':'sent'}",
+        encode(events.sent())[1:],  # as the fault "corrupt" makes it: its first word alone would be JSON
+        encode(events.sent()) + b"}",
+        b'{"kind":"sent","version":"1",',
     ],
 )
 def test_what_is_no_json_or_no_value_is_refused_with_code_10(value: bytes | None) -> None:

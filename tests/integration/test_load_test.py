@@ -3,6 +3,7 @@
 Nothing here asks how fast the machine is: latencies are compared with each other, or with a fault's own length.
 """
 
+import asyncio
 import json
 import logging
 import os
@@ -21,9 +22,12 @@ import pytest
 from docaxis.bench.load_test import measure
 from docaxis.bench.session import QUICK, Session
 from docaxis.kafka.broker import EmbeddedBroker
+from docaxis.kafka.client import client_kwargs
 from docaxis.settings import KafkaSettings, PathSettings, Settings, TopicSettings
+from docaxis.workload.units import parse_duration_us
 from monitor.histogram import Histogram
 from monitor.result_schema import Result
+from tests.support.befallen import Befallen
 from tests.support.pictures import until_shown
 from tests.support.workloads import LENIENT, options_of, toml_of
 
@@ -119,7 +123,11 @@ def test_injected_faults_are_found_exactly(apart: bool, tmp_path: Path) -> None:
     if apart:
         faults = workload["faults"] = [fault for fault in faults if fault.get("phase") != "closed"]
         workload["phases"] = [phase for phase in workload["phases"] if phase["name"] != "closed"]
-    code, result = _run(tmp_path, workload, "--fleets", "2")
+    code, result = _run(tmp_path, workload, "--fleets", "2", "--keep")
+    try:
+        befallen = asyncio.run(_befallen(tmp_path, result, faults))
+    finally:
+        _docaxis(tmp_path, "broker", "down", "--remove-data")
     assert result["faults"] == []
     assert ("receivers-1" in result["processes"]) == apart
     assert (code, result["verdict"]) == (0, "pass")
@@ -133,7 +141,35 @@ def test_injected_faults_are_found_exactly(apart: bool, tmp_path: Path) -> None:
     assert found["withhold-receipts"] == ledger["lost"] == wanted["withhold-receipts"]
     assert f"{wanted['duplicate']} documents, {ledger['duplicated']} deliveries" == injected["duplicate"]["detail"]
     assert found["duplicate"] == ledger["duplicated"] >= wanted["duplicate"]
+    # What befell the parts of the axis is told once each, at its time, and cost nothing.
+    load_us = next(phase["start_us"] for phase in result["phases"] if phase["name"] == "load")
+    for fault in faults:
+        if fault["kind"] in ("paused-hub", "killed-worker", "killed-hub", "stopped-broker"):
+            row = injected[fault["kind"]]
+            assert row["count"] == 1
+            at_us, lasts_us = (parse_duration_us(fault.get(key, "0 s")) for key in ("at", "lasts"))
+            assert load_us + at_us <= row["at_us"] <= row["until_us"] - lasts_us
+    assert len(result["faults_injected"]) == len(injected)
+    befallen.check()
     _check_the_parts_agree(tmp_path, result)
+
+
+async def _befallen(folder: Path, result: dict[str, Any], faults: list[dict[str, Any]]) -> Befallen:
+    """Read what a run left in the topics of the broker that it kept."""
+    servers = json.loads(_docaxis(folder, "broker", "status", "--json"))["bootstrap_servers"]
+    topics = TopicSettings()
+    return await Befallen.read(
+        client_kwargs(KafkaSettings(bootstrap_servers=servers)), topics.prefix, topics.partitions, result, faults
+    )
+
+
+def _docaxis(folder: Path, *words: str) -> str:
+    """Run another command where the run was made; return what it prints."""
+    command = [sys.executable, "-m", "docaxis", *words]
+    environment = _environment(folder)
+    return subprocess.run(
+        command, env=environment, cwd=folder, stdout=subprocess.PIPE, text=True, timeout=100, check=True
+    ).stdout
 
 
 def _check_the_parts_agree(folder: Path, result: dict[str, Any]) -> None:

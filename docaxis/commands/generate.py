@@ -16,7 +16,7 @@ from rich.console import Console
 from docaxis.commands.options import new_app
 from docaxis.commands.sizing import sizing_markdown, with_sizing
 from docaxis.domain.errors import UsageError
-from docaxis.workload.model import schema
+from docaxis.workload.schema import schema
 from monitor.alerting.rules_file import rules_yaml, to_yaml
 from monitor.asyncapi import asyncapi
 from monitor.dashboards import BOARDS

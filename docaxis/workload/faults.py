@@ -71,21 +71,21 @@ class Fault(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     kind: FaultKind
-    #: The phase it happens in; empty: the first that is measured.
+    """What happens."""
     phase: str | None = None
-    #: How long after the beginning of that phase.
+    """The phase it happens in; the first that is measured unless given."""
     at: Duration = Field("0 s", validate_default=True)
-    #: How long it lasts.
+    """How long after the beginning of that phase."""
     lasts: Duration | None = None
-    #: How many documents (receipts, for withhold-receipts) it befalls: the next ones from `at` on that no other fault
-    #: has or may have.
+    """How long it lasts; a slow consumer is so to the end of the run unless given."""
     count: int | None = Field(None, ge=1, le=1_000_000)
-    #: How much later a delayed document is sent.
+    """How many documents (receipts, for withhold-receipts) it befalls: the next ones that no other has or may have."""
     by: Duration | None = None
-    #: Codes of the agencies it befalls.
+    """How much later a delayed document is sent."""
     agencies: Annotated[tuple[str, ...], Field(max_length=10_000)] | None = None
-    #: Deliveries a second that are left to a slow consumer or a limited hub.
+    """Codes or kinds of the agencies it befalls."""
     rate: RateText | None = None
+    """Deliveries a second that are left to a slow consumer or a limited hub."""
 
     @model_validator(mode="after")
     def _possible(self) -> Self:

@@ -44,24 +44,29 @@ class Objective(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
     name: str = Field(min_length=1, max_length=80)
-    #: A latency: which stage, which percentile, at most how long.
+    """What the views call it."""
     stage: Stage | None = None
+    """A latency: of which stage. With `percentile` and `at_most`."""
     percentile: float | None = Field(None, gt=0, le=100)
+    """Which percentile of that stage, in percent, as in 99 or 99.9."""
     at_most: Duration | None = None
-    #: Only deliveries to these agencies (codes or kinds), or of these priorities.
+    """How long that percentile may be."""
     agencies: tuple[str, ...] = ()
+    """Only deliveries to these agencies (codes or kinds)."""
     priorities: tuple[int, ...] = ()
-    #: A count over the whole run: at most so many.
+    """Only deliveries of documents of these priorities, 0 to 4."""
     count: Count | None = None
+    """What is counted over the whole run."""
     at_most_count: int = Field(0, ge=0)
-    #: Received against offered deliveries of the measured phases: at least this share.
+    """How many deliveries (of dropped: documents) `count` may come to."""
     achieved: float | None = Field(None, gt=0, le=1)
-    #: Deliveries received a second, at least.
+    """Received against offered deliveries of the measured phases: at least this share, 0 to 1."""
     at_least: RateText | None = None
-    #: Deliveries by which the backlog may grow each second.
+    """Deliveries or documents received a second, at least."""
     backlog_slope: float | None = Field(None, ge=0)
-    #: End the run when the objective can no longer be met (a count), or is missed for ten seconds on end; see above.
+    """Deliveries by which the backlog may grow each second."""
     abort: bool = False
+    """End the run when this can no longer be met (a count), or is missed for ten seconds on end."""
 
     @model_validator(mode="after")
     def _one_thing(self) -> Self:

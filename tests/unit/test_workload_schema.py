@@ -11,6 +11,7 @@ import pytest
 
 from docaxis.domain.errors import UsageError
 from docaxis.workload.file import parse_workload, shipped
+from docaxis.workload.schema import TABLES, descriptions
 
 ROOT = Path(__file__).parents[2]
 SCHEMA: dict[str, Any] = orjson.loads((ROOT / "docs" / "workload.schema.json").read_bytes())
@@ -83,3 +84,45 @@ def test_a_faulty_workload_fits_neither_the_schema_nor_docaxis(old: str, new: st
     assert found.startswith(said)
     with pytest.raises(UsageError):
         parse_workload(faulty, "trial.toml", None)
+
+
+#: What a bare number may be of; a duration or a rate has its unit in its text.
+UNITS = re.compile(
+    r"documents|deliveries|receipts|recipients|steps|days|hours|times|percent|0 to|how much|relative|weight|seed",
+    re.IGNORECASE,
+)
+
+
+def _properties() -> dict[str, dict[str, Any]]:
+    tables = {"Workload": SCHEMA, **SCHEMA["$defs"]}
+    return {f"{table}.{name}": one for table, of in tables.items() for name, one in of["properties"].items()}
+
+
+def _kinds(described: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what a value may be: lists by what is in them, and null left out."""
+    kinds = [one for one in described.get("anyOf", [described]) if one.get("type") != "null"]
+    return [inner for one in kinds for inner in (_kinds(one["items"]) if "items" in one else [one])]
+
+
+@pytest.mark.parametrize("name", _properties())
+def test_every_key_says_what_it_is_and_in_which_unit(name: str) -> None:
+    described = _properties()[name]
+    text = described.get("description", "")
+    assert text[:1].isupper()
+    assert text.endswith(".")
+    assert "#:" not in text
+    assert "\n" not in text
+    for kind in _kinds(described):
+        if kind.get("type") in ("integer", "number"):
+            assert UNITS.search(text), text
+        if "x July 2022" in kind.get("pattern", ""):
+            assert "a second" in text
+        if "ms|s|min|h" in kind.get("pattern", ""):
+            assert kind["examples"]
+
+
+def test_every_table_of_the_schema_is_described() -> None:
+    assert {table.__name__ for table in TABLES} == {"Workload", *SCHEMA["$defs"]}
+    for table in TABLES:
+        assert descriptions(table).keys() == table.model_fields.keys()
+    assert all(table.get("description") for table in (SCHEMA, *SCHEMA["$defs"].values()))

@@ -8,6 +8,17 @@ import { currentLanguage, say } from "./words.js";
 
 const STAGES = ["", "hub", "inbox", "receipt"];
 
+/** What a list of open deliveries does not contain, in words: the same that its CSV file says at its end. */
+export function lacks(found, language) {
+  const words = [];
+  if (found.silent.length) words.push(say("open_partly", { who: found.silent.join(", ") }));
+  const partitions = found.partitions_missing.join(", ");
+  if (partitions) words.push(say("open_partitions_missing", { partitions }));
+  if (found.more) words.push(say("open_more", { more: count(found.more, language) }));
+  if (found.unsifted) words.push(say("open_unsifted", { unsifted: count(found.unsifted, language) }));
+  return words;
+}
+
 export class Drawer {
   constructor(run, nameOf, lateAfterS) {
     this.run = run; // all three are functions: they change
@@ -55,12 +66,13 @@ export class Drawer {
     const again = el("button", { type: "button", onclick: () => this.list(asked) }, say("refresh"));
     const bar = el("div", { className: "bar-line" }, stages, again, csv);
     const shown = say("open_shown", { shown: count(found.rows.length, language), open: count(found.open, language) });
-    const silent = found.silent.length && el("p", { className: "note-bad", role: "alert" }, say("open_partly", { who: found.silent.join(", ") }));
-    if (!found.rows.length) return [bar, silent, el("p", { className: "empty" }, say("open_none"))].filter(Boolean);
+    const lacking = lacks(found, language).map((words) => el("li", {}, words));
+    const notes = lacking.length ? [el("div", { className: "note-bad", role: "alert" }, el("ul", {}, ...lacking))] : [];
+    if (!found.rows.length) return [bar, ...notes, el("p", { className: "empty" }, say(lacking.length ? "open_none_seen" : "open_none"))];
     const heads = [["open_document"], ["open_from"], ["open_to"], ["open_waits", "number"], ["open_stage"]];
     const rows = found.rows.map((row) => this.#openRow(row, found.now_us));
     const table = el("table", {}, tableHead(heads.map(([key, name]) => [say(key), name])), el("tbody", {}, ...rows));
-    return [bar, silent, el("p", { className: "hint" }, shown), el("div", { className: "scroll" }, table)].filter(Boolean);
+    return [bar, ...notes, el("p", { className: "hint" }, shown), el("div", { className: "scroll" }, table)];
   }
 
   #openRow([packetId, documentId, sender, recipient, sentUs, stage], nowUs) {

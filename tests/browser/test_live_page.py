@@ -268,3 +268,45 @@ async def test_five_pages_see_the_same() -> None:
         for page in pages:
             await expect(page.locator("#tiles .tile-value").first).to_have_text("40", timeout=WITHIN_MS)
         assert len(axis.board.viewers) == 5
+
+
+@pytest.mark.parametrize(("language", "some"), [("en", "Partitions 1 are missing"), ("vi", "Thiếu các phân vùng 1:")])
+async def test_a_list_says_what_it_lacks(language: str, some: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list on the page is as honest as the file: cut, not sifted, or without what some worker owns."""
+    cut = "{} more deliveries, younger ones" if language == "en" else "còn {} lượt giao mới hơn"
+    unsifted = "stage of {} more open deliveries" if language == "en" else "chưa xem được {} lượt chờ khác"
+    axis = busy_axis()
+    stages = ["hub", "inbox"] if language == "en" else ["trục", "hộp đến"]
+    async with served(axis) as url, browser() as one, opened(url, one, f"lang={language}") as page:
+        drawer = page.locator("#drawer")
+        notes = drawer.locator("[role=alert] li")
+        await page.locator("#tiles button").click()
+        rows = drawer.locator("tbody tr")
+        await expect(rows.first).to_be_visible()
+        everything = await rows.count()
+        await expect(notes).to_have_count(0)
+
+        async def look_again() -> None:
+            await drawer.get_by_role("button", name="Look again" if language == "en" else "Xem lại").click()
+
+        monkeypatch.setattr("monitor.live.server.ROWS_MAX", 3)
+        await look_again()
+        await expect(rows).to_have_count(3)
+        await expect(notes).to_have_text([re.compile(cut.format(everything - 3))])
+        monkeypatch.setattr("streams.answers.LISTED_MAX", 2)
+        monkeypatch.setattr(axis.workers, "_partitions", 2)  # nobody has announced himself for the second
+        await drawer.get_by_role("button", name=stages[0], exact=True).click()
+        await expect(notes).to_have_count(2)
+        await expect(notes).to_contain_text([some, unsifted.format(everything - 2)])
+        assert await violations(page) == []
+        # A stage at which none of those that were looked at is: not the same as "all has been answered".
+        await drawer.get_by_role("button", name=stages[0], exact=True).click()
+        for stage in stages:
+            await drawer.get_by_role("button", name=stage, exact=True).click()
+            await expect(notes).to_have_count(2)
+            if not await rows.count():
+                said = "What answered has nothing open here" if language == "en" else "Phần đã trả lời không có gì chờ"
+                await expect(drawer.locator(".empty")).to_contain_text(said)
+                break
+        else:
+            pytest.fail("the oldest two are at one stage, so another stage has none")

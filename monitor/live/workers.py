@@ -92,14 +92,23 @@ class Workers:
     async def journey(self, run: str, document_id: str) -> dict[str, Any]:
         """Return the journey of a document, or of the document that a packet id belongs to.
 
+        A packet id falls into another partition than its document: the silence of that one's owner is no reason not to
+        ask the document's.
+
         Raises:
             NoAnswerError: the worker that owns it does not answer.
         """
-        journey = await self._journey(run, document_id)
         shorter, dot, serial = document_id.rpartition(".")
-        if not journey["packets"] and dot and serial.isdigit():
+        if not (shorter and dot and serial.isdigit()):
+            return await self._journey(run, document_id)
+        try:
+            journey = await self._journey(run, document_id)
+        except NoAnswerError:
             journey = await self._journey(run, shorter)
-        return journey
+            if not journey["packets"]:
+                raise
+            return journey
+        return journey if journey["packets"] else await self._journey(run, shorter)
 
     async def _journey(self, run: str, document_id: str) -> dict[str, Any]:
         partition = partition_of(document_id.encode(), self._partitions)

@@ -4,19 +4,27 @@ import asyncio
 import csv
 import io
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiohttp
 import orjson
 import pytest
+from aiohttp import web
 from yarl import URL
 
+from docaxis.kafka.partitioner import partition_of
+from docaxis.kafka.topics import Topics
 from monitor.alerting.rules_file import rule_groups
 from monitor.live.extras import Extras
 from monitor.live.files import page_files
 from monitor.live.server import PageServer
 from monitor.service_objectives import ServiceObjectives
 from monitor.web_guard import CONTENT_SECURITY_POLICY, host_is_ours
+from streams.answers import Answers
+from streams.journey import Journeys, Located, assemble
+from streams.remembered import Remembered
 from streams.state import Duties, PartitionState, StateBounds
 from streams.store import positions_reading
 from tests.support.events import refusal, sent
@@ -348,6 +356,87 @@ async def test_the_runbook_of_every_alert_is_served_where_its_link_leads() -> No
                 assert (await answer.text()).startswith(f"# {alert}\n")
         async with session.get(f"{url}/runbooks/../service_objectives.py") as answer:
             assert answer.status == 404
+
+
+class Owner(Journeys):
+    """The journeys of a worker that owns one of two partitions; it notes what it is asked."""
+
+    def __init__(self, number: int) -> None:
+        self.state = PartitionState(number, Duties(1), StateBounds())
+        self.asked: list[str] = []
+        super().__init__({}, Topics("axis"), 2, lambda: {number: self.state})
+
+    async def _read(self, run: str, document_id: str, partition: int, known: list[Remembered]) -> dict[str, Any]:
+        self.asked.append(document_id)
+        packet = sent(f"{document_id}.0", ["H53"], run=run)
+        events: list[Located] = [(packet, partition, 0)] if document_id in DOCUMENTS else []
+        return assemble(run, document_id, known, events) | {"complete": True, "records_read": 1}
+
+
+#: One document of each of two partitions, in their order. Packet .0 of either falls into the other partition.
+DOCUMENTS = ("G22.2021.0000005", "G22.2021.0000003")
+
+
+@asynccontextmanager
+async def two_workers() -> AsyncIterator[tuple[str, list[Owner], list[web.AppRunner], Axis]]:
+    """Give a page whose two partitions are owned by two workers."""
+    axis = Axis()
+    axis.workers._partitions = 2
+    owners, runners = [Owner(0), Owner(1)], []
+    async with served(axis) as url:
+        for owner in owners:
+            app = web.Application()
+            app.add_routes(Answers(owner._states, owner).routes())
+            runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
+            await runner.setup()
+            await web.TCPSite(runner, "127.0.0.1", 0).start()
+            runners.append(runner)
+            axis.readings.put(positions_reading(owner.state, {}, axis.clock.wall_us(), address(runner)))
+        try:
+            yield url, owners, runners, axis
+        finally:
+            for runner in runners:
+                await runner.cleanup()
+
+
+def address(runner: web.AppRunner) -> str:
+    return f"http://127.0.0.1:{runner.addresses[0][1]}"
+
+
+async def test_a_document_is_asked_of_the_worker_that_owns_its_partition() -> None:
+    assert [partition_of(one.encode(), 2) for one in DOCUMENTS] == [0, 1]
+    assert [partition_of(f"{one}.0".encode(), 2) for one in DOCUMENTS] == [1, 0]
+    async with two_workers() as (url, owners, _, _):
+        for number, document_id in enumerate(DOCUMENTS):
+            status, _, found = await get(f"{url}/api/document?run={RUN}&id={document_id}")
+            assert status == 200
+            assert found["packets"][0]["place"] == [number, 0]
+            assert owners[number].asked == [document_id]
+            assert document_id not in owners[1 - number].asked
+
+
+@pytest.mark.parametrize("gone", [0, 1])
+async def test_a_document_of_a_silent_worker_is_not_called_unknown(gone: int) -> None:
+    async with two_workers() as (url, owners, runners, _):
+        silent = address(runners[gone])
+        await runners[gone].cleanup()
+        status, _, found = await get(f"{url}/api/document?run={RUN}&id={DOCUMENTS[gone]}")
+        assert (status, found) == (503, {"error": "no_answer", "who": silent})
+        assert DOCUMENTS[gone] not in owners[1 - gone].asked
+        there = DOCUMENTS[1 - gone]
+        for asked in (there, f"{there}.0", f"{there}.1"):  # packets fall into either partition
+            status, _, found = await get(f"{url}/api/document?run={RUN}&id={asked}")
+            assert status == 200, asked
+            assert found["document_id"] == there
+
+
+async def test_a_worker_that_owns_the_partition_no_more_does_not_call_the_document_unknown() -> None:
+    """Readings are a moment old: while partitions change hands, the former owner may still be asked."""
+    async with two_workers() as (url, owners, runners, axis):
+        axis.readings.put(positions_reading(owners[1].state, {}, axis.clock.wall_us() + 1, address(runners[0])))
+        former = address(runners[0])
+        status, _, found = await get(f"{url}/api/document?run={RUN}&id={DOCUMENTS[1]}")
+    assert (status, found) == (503, {"error": "no_answer", "who": former})
 
 
 def test_the_page_names_no_address_beyond_itself() -> None:

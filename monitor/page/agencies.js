@@ -71,7 +71,8 @@ export class Agencies {
     for (const one of ranked) this.#row(one);
     setText(this.empty, ranked.length ? "" : say("agencies_none"));
     const inside = this.body.contains(document.activeElement);
-    if (now || (!inside && Date.now() - this.orderedMs > ORDER_EVERY_MS)) {
+    const first = !this.body.children.length; // whoever has just come does not wait for the next order
+    if (now || first || (!inside && Date.now() - this.orderedMs > ORDER_EVERY_MS)) {
       this.orderedMs = Date.now();
       const wanted = ranked.map(({ index }) => this.rows.get(index).element);
       const same = wanted.length === this.body.children.length && wanted.every((row, i) => row === this.body.children[i]);

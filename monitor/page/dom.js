@@ -23,18 +23,26 @@ export function setClass(element, name) {
   if (element.className !== name) element.className = name;
 }
 
-/** A group of buttons of which one is pressed. */
+/** Fill with children; those that are there already are not taken out and put back, so they keep the focus. */
+export function fill(container, children) {
+  const focused = document.activeElement;
+  const wanted = new Set(children);
+  for (const child of [...container.children]) if (!wanted.has(child)) child.remove();
+  children.forEach((child, i) => {
+    if (container.children[i] !== child) container.insertBefore(child, container.children[i] ?? null);
+  });
+  if (focused !== document.activeElement && container.contains(focused)) focused.focus({ preventScroll: true }); // it moved
+}
+
+/** A group of buttons of which one is pressed. The buttons stay the same elements: the one in use keeps the focus. */
 export function segments(container, options, chosen, choose) {
-  container.replaceChildren(
-    ...options.map(([value, label]) =>
-      el("button", {
-        type: "button",
-        textContent: label,
-        "aria-pressed": String(value === chosen),
-        onclick: () => choose(value),
-      }),
-    ),
-  );
+  while (container.children.length > options.length) container.lastChild.remove();
+  options.forEach(([value, label], i) => {
+    const button = container.children[i] ?? container.appendChild(el("button", { type: "button" }));
+    setText(button, label);
+    button.setAttribute("aria-pressed", String(value === chosen));
+    button.onclick = () => choose(value);
+  });
 }
 
 /** A table's head. Columns: [label, class]. */

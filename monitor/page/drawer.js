@@ -26,6 +26,8 @@ export class Drawer {
     this.lateAfterS = lateAfterS;
     this.turn = 0;
     $("drawer-close").addEventListener("click", () => $("drawer").close());
+    // The browser gives the focus back to what opened the drawer; where that is gone, reading goes on in the page.
+    $("drawer").addEventListener("close", () => document.activeElement === document.body && $("main").focus({ preventScroll: true }));
     $("drawer").addEventListener("click", (event) => event.target === $("drawer") && $("drawer").close());
   }
 

@@ -1,7 +1,7 @@
 // The map of pairs: rows send, columns receive. Colours grow with the logarithm of the count.
 
 import { colours } from "./charts.js";
-import { $, el, segments } from "./dom.js";
+import { $, el, fill, segments, setText } from "./dom.js";
 import { count } from "./format.js";
 import { agencyAt, heatCells, topPairs } from "./model.js";
 import { currentLanguage, say, shownCode } from "./words.js";
@@ -14,6 +14,7 @@ export class HeatMap {
     this.choose = choose;
     this.mode = "received";
     this.drawnPairs = null;
+    this.pills = new Map();
   }
 
   #chart() {
@@ -106,20 +107,32 @@ export class HeatMap {
   #list() {
     const language = currentLanguage();
     const pairs = topPairs(this.model.pairs, this.mode, LISTED);
-    const rows = pairs.map(({ sender, recipient, count: n }) => {
-      const [from, to] = [this.#at(sender), this.#at(recipient)];
-      const text = `${from.code} → ${to.code}`;
-      const title = `${from[language]} → ${to[language]}`;
-      const open = () => this.choose(this.#pair(sender, recipient));
-      return el("li", {}, el("button", { type: "button", className: "pill", title, onclick: open }, text, el("b", {}, count(n, language))));
-    });
-    const heading = say(this.mode === "waiting" ? "heat_top_waiting" : "heat_top");
-    const hadFocus = $("heat-top").contains(document.activeElement);
-    if (hadFocus && rows.length) return; // do not take a button away from under the keyboard
-    $("heat-top").replaceChildren(
-      el("p", { className: "hint" }, say("heat_hint")),
-      rows.length ? el("h3", {}, heading) : el("p", { className: "empty" }, say("heat_none")),
-      el("ul", { className: "pills" }, ...rows),
-    );
+    if (!this.listed) {
+      this.listed = { hint: el("p", { className: "hint" }), heading: el("h3"), none: el("p", { className: "empty" }), list: el("ul", { className: "pills" }) };
+      $("heat-top").replaceChildren(...Object.values(this.listed));
+    }
+    const before = this.pills; // a pair's button stays as long as the pair is listed: it may have the focus
+    this.pills = new Map();
+    for (const { sender, recipient, count: n } of pairs) {
+      const key = `${sender} ${recipient}`;
+      const pill = before.get(key) ?? this.#pill(sender, recipient);
+      this.pills.set(key, pill);
+      pill.button.title = `${this.#at(sender)[language]} → ${this.#at(recipient)[language]}`;
+      setText(pill.text, `${this.#at(sender).code} → ${this.#at(recipient).code}`);
+      setText(pill.count, count(n, language));
+    }
+    const { hint, heading, none, list } = this.listed;
+    setText(hint, say("heat_hint"));
+    setText(heading, say(this.mode === "waiting" ? "heat_top_waiting" : "heat_top"));
+    setText(none, say("heat_none"));
+    [heading.hidden, none.hidden] = [!pairs.length, pairs.length > 0];
+    fill(list, [...this.pills.values()].map(({ element }) => element));
+  }
+
+  #pill(sender, recipient) {
+    const [text, number] = [el("span"), el("b")];
+    const open = () => this.choose(this.#pair(sender, recipient));
+    const button = el("button", { type: "button", className: "pill", onclick: open }, text, number);
+    return { element: el("li", {}, button), button, text, count: number };
   }
 }

@@ -138,9 +138,10 @@ $("theme").addEventListener("click", () => {
 });
 $("run").addEventListener("change", (event) => {
   remember("run", event.target.value);
-  event.target.blur();
+  coarse.askedMs = 0; // the other run's points at once
   stream.open(event.target.value);
 });
+$("run").addEventListener("blur", drawRuns); // what came meanwhile
 $("find").addEventListener("submit", (event) => {
   event.preventDefault();
   const id = $("find-id").value.trim();

@@ -1,35 +1,55 @@
 // The smaller parts: refusals, the running workload with its controls, objectives.
 
-import { $, el, setText, tableHead } from "./dom.js";
+import { $, el, fill, setText, tableHead } from "./dom.js";
 import { count, duration, percent, rate, timeOfDay } from "./format.js";
 import { Held } from "./held.js";
 import { currentLanguage, say } from "./words.js";
 
+const REFUSED_SHOWN = 12;
+const REFUSED_HEADS = ["refused_when", "refused_why", "refused_what"];
+let refused = null;
+
+function makeRefused() {
+  refused = { title: el("h2"), codes: el("ul", { className: "pills" }), none: el("p", { className: "empty" }), body: el("tbody"), rows: new Map() };
+  refused.table = el("table", {}, tableHead(REFUSED_HEADS.map(() => [""])), refused.body);
+  refused.scroll = el("div", { className: "scroll", tabIndex: 0, role: "region" }, refused.table);
+  $("refused").replaceChildren(el("div", { className: "card-head" }, refused.title), refused.codes, refused.none, refused.scroll);
+}
+
 export function drawRefused(model, nameOf, journey) {
+  if (!refused) makeRefused();
   const language = currentLanguage();
   const { codes, rows } = model.refused;
+  setText(refused.title, say("refused"));
+  setText(refused.none, say("refused_none"));
   const pills = Object.entries(codes).map(([code, n]) => el("li", {}, el("span", { className: "pill" }, code, el("b", {}, count(n, language)))));
-  const heads = [[say("refused_when")], [say("refused_why")], [say("refused_what")]];
-  const lines = rows.slice(0, 12).map(([at, code, reason, id, sender, recipient, place]) => {
-    const what = id
-      ? el("button", { type: "button", className: "linked", onclick: () => journey(id) }, id)
-      : el("span", { className: "code" }, place);
-    const who = [sender, recipient].filter(Boolean).map(nameOf).join(" → ");
-    return el(
-      "tr",
-      {},
-      el("td", { className: "number" }, timeOfDay(at)),
-      el("td", {}, el("span", { className: "badge badge-refused" }, String(code)), ` ${reason}`),
-      el("td", {}, what, who && el("small", {}, who)),
-    );
-  });
-  const body = lines.length
-    ? el("div", { className: "scroll", tabIndex: 0, role: "region", "aria-label": say("refused") }, el("table", {}, tableHead(heads), el("tbody", {}, ...lines)))
-    : el("p", { className: "empty" }, say("refused_none"));
-  $("refused").replaceChildren(
-    el("div", { className: "card-head" }, el("h2", {}, say("refused"))),
-    ...(pills.length ? [el("ul", { className: "pills" }, ...pills)] : []),
-    body,
+  refused.codes.replaceChildren(...pills);
+  refused.codes.hidden = !pills.length;
+  refused.none.hidden = rows.length > 0;
+  refused.scroll.hidden = !rows.length;
+  refused.scroll.setAttribute("aria-label", say("refused"));
+  REFUSED_HEADS.forEach((key, i) => setText(refused.table.tHead.rows[0].cells[i], say(key)));
+  // What was refused does not change: its row stays as long as it is among the newest, and its button keeps the focus.
+  const before = refused.rows;
+  refused.rows = new Map();
+  for (const one of rows.slice(0, REFUSED_SHOWN)) {
+    const names = [one[4], one[5]].filter(Boolean).map(nameOf);
+    const key = JSON.stringify([one, names]);
+    refused.rows.set(key, before.get(key) ?? refusedRow(one, names, journey));
+  }
+  fill(refused.body, [...refused.rows.values()]);
+}
+
+function refusedRow([at, code, reason, id, , , place], names, journey) {
+  const what = id
+    ? el("button", { type: "button", className: "linked", onclick: () => journey(id) }, id)
+    : el("span", { className: "code" }, place);
+  return el(
+    "tr",
+    {},
+    el("td", { className: "number" }, timeOfDay(at)),
+    el("td", {}, el("span", { className: "badge badge-refused" }, String(code)), ` ${reason}`),
+    el("td", {}, what, names.length > 0 && el("small", {}, names.join(" → "))),
   );
 }
 

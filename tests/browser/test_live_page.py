@@ -12,6 +12,7 @@ from playwright.async_api import Page, expect
 from monitor.live.extras import Extras
 from monitor.reading import Readings
 from tests.support.browser import browser, opened
+from tests.support.events import SENT_US, refusal, sent
 from tests.support.live import RUN, Axis, Promised, busy_axis, served
 
 pytestmark = pytest.mark.slow
@@ -310,3 +311,132 @@ async def test_a_list_says_what_it_lacks(language: str, some: str, monkeypatch: 
                 break
         else:
             pytest.fail("the oldest two are at one stage, so another stage has none")
+
+
+#: What the keyboard must reach: everything that can be operated and is seen, but what is in the closed drawer.
+NUMBERED = """() => {
+    const all = [...document.querySelectorAll("a[href], button, input, select, [tabindex='0']")];
+    const reached = all.filter((one) => !one.disabled && one.checkVisibility() && !one.closest("dialog:not([open])"));
+    reached.forEach((one, number) => (one.dataset.number = number));
+    return reached.length;
+}"""
+NUMBER = "() => document.activeElement?.dataset.number ?? null"
+
+
+async def test_the_tab_key_goes_through_all_controls_in_order_and_back() -> None:
+    axis = busy_axis(late_after_s=15)
+    async with served(axis) as url, browser() as one, opened(url, one) as page:
+        await expect(page.locator("#heat-top button").first).to_be_visible()
+        await expect(page.locator("#agencies tbody tr").first).to_be_visible()
+        count = await page.evaluate(NUMBERED)
+        assert count > 30
+        reached = []
+        for _ in range(count):
+            await page.keyboard.press("Tab")
+            reached.append(int(await page.evaluate(NUMBER)))
+        assert reached == list(range(count))
+        await page.keyboard.press("Shift+Tab")
+        assert int(await page.evaluate(NUMBER)) == count - 2
+        await page.locator("#lang").focus()
+        await page.keyboard.press("Tab")
+        await expect(page.locator("#theme")).to_be_focused()
+
+
+async def test_what_is_chosen_with_the_keyboard_keeps_the_focus() -> None:
+    """Whoever presses a key goes on from there, though the page is drawn anew each second."""
+    axis = busy_axis(late_after_s=15)
+    axis.fold("sent", sent("G01.2021.0000009.0", ["H53"], sender="G01", run="run-0", sent_us=SENT_US))
+    axis.tick()
+    async with served(axis) as url, browser() as one, opened(url, one) as page:
+        chooser = page.locator("#run")
+        await chooser.focus()
+        for run in (RUN, "run-0"):
+            await page.keyboard.press("ArrowDown")
+            await expect(chooser).to_have_value(run)
+            await expect(chooser).to_be_focused()
+        assert "run=run-0" in page.url
+        await expect(page.locator("#tiles .tile-value").first).to_have_text("1")
+        await page.keyboard.press("Home")
+        await expect(page.locator("#tiles .tile-value").first).to_have_text("40")
+        await expect(chooser).to_be_focused()
+
+        for name in ("2 h", "10 min"):
+            button = page.locator("#ranges button", has_text=name)
+            await button.focus()
+            await page.keyboard.press("Enter")
+            await expect(button).to_have_attribute("aria-pressed", "true")
+            await expect(button).to_be_focused()
+        sort = page.locator("#agencies th button").nth(2)
+        await sort.focus()
+        for order in ("descending", "ascending"):
+            await page.keyboard.press("Space")
+            await expect(page.locator("#agencies th").nth(2)).to_have_attribute("aria-sort", order)
+            await expect(sort).to_be_focused()
+        await page.locator("#agency-filter").focus()
+        await page.keyboard.type("bo cong an")
+        await expect(page.locator("#agencies tbody tr")).to_have_count(1)
+        await expect(page.locator("#agency-filter")).to_be_focused()
+
+        waiting = page.locator("#heat-modes button").nth(1)
+        await waiting.focus()
+        await page.keyboard.press("Enter")
+        await expect(waiting).to_have_attribute("aria-pressed", "true")
+        pill = page.locator("#heat-top button").first
+        seen = await pill.inner_text()
+        packets = [f"G01.2021.{number:07d}.0" for number in range(500, 509)]
+        for packet_id in packets:  # a pair that comes to the top: the map and its list are drawn anew
+            axis.fold("sent", sent(packet_id, ["H53"], sender="G01", run=RUN, sent_us=axis.clock.wall_us()))
+        await expect(pill).not_to_have_text(seen)
+        await expect(waiting).to_be_focused()
+        for name in ("#theme", "#lang"):
+            await page.locator(name).focus()
+            await page.keyboard.press("Enter")
+            await expect(page.locator(name)).to_be_focused()
+        await expect(page.locator("html")).to_have_attribute("lang", "vi")
+
+
+async def test_the_drawer_opens_and_closes_with_the_keyboard_and_gives_the_focus_back() -> None:
+    axis = busy_axis(late_after_s=15)
+    async with served(axis) as url, browser() as one, opened(url, one) as page:
+        drawer, title = page.locator("#drawer"), page.locator("#drawer-title")
+        late = page.locator("#ledger button:enabled").last
+        waiting = page.locator("#agencies tbody tr button:enabled").first
+        refused = page.locator("#refused tbody button").last
+        openers = [page.locator("#tiles button"), late, page.locator("#heat-top button").first, refused, waiting]
+        for number, opener in enumerate(openers):
+            await opener.focus()
+            await page.keyboard.press("Enter")
+            await expect(title).to_be_focused()
+            await expect(drawer.locator("[role=status]", has_text="Looking")).to_have_count(0)
+            if opener is refused:  # its table is drawn anew meanwhile
+                axis.fold("refused", refusal("X77.2021.0000002.0", code=19, sender="X77", run=RUN, offset=9))
+                await expect(page.locator("#refused tbody tr")).to_have_count(2)
+            if number % 2:
+                await page.keyboard.press("Escape")
+            else:
+                await page.keyboard.press("Tab")
+                await expect(page.locator("#drawer-close")).to_be_focused()
+                await page.keyboard.press("Enter")
+            await expect(drawer).not_to_be_visible()
+            await expect(opener).to_be_focused()
+        # Inside, the Tab key reaches everything and comes round again: what lies behind waits for the end.
+        await page.locator("#tiles button").press("Enter")
+        await expect(drawer.locator("tbody button").first).to_be_visible()
+        inside = await drawer.evaluate("box => box.querySelectorAll('button, a[href], [tabindex=\"0\"]').length")
+        reached = set()
+        for _ in range(inside + 2):
+            await page.keyboard.press("Tab")
+            reached.add(
+                await page.evaluate(
+                    "document.activeElement.closest('#drawer') ? document.activeElement.textContent : ''"
+                )
+            )
+        assert len(reached - {""}) > 5
+        assert await page.evaluate(
+            "document.activeElement === document.body || !!document.activeElement.closest('#drawer')"
+        )
+        # From the list on to a journey, and out: the focus is where it all began.
+        await drawer.locator("tbody button").first.press("Enter")
+        await expect(title).to_contain_text("Journey of")
+        await page.keyboard.press("Escape")
+        await expect(page.locator("#tiles button")).to_be_focused()

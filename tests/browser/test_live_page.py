@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.async_playwright import Axe
+from msgspec import structs
 from playwright.async_api import Page, expect
 
+from docaxis.domain.event import Refusal, Sent
 from monitor.live.extras import Extras
 from monitor.reading import Readings
 from tests.support.browser import browser, opened
@@ -311,6 +313,44 @@ async def test_a_list_says_what_it_lacks(language: str, some: str, monkeypatch: 
                 break
         else:
             pytest.fail("the oldest two are at one stage, so another stage has none")
+
+
+async def test_refusals_are_shown_by_code_and_with_their_reason_and_lead_to_the_journey() -> None:
+    axis = busy_axis()
+    packets = [event for event in axis.events if isinstance(event, Sent) and event.sender != "X77"][-2:]
+    reasons = ["the recipient is not in the registry", "<b>the envelope</b> has no sender"]
+    for packet, code, reason in zip(packets, (19, 22), reasons, strict=True):
+        told = refusal(packet.packet_id, code=code, sender=packet.sender, run=RUN, offset=code)
+        axis.fold("refused", structs.replace(told, reason=reason))
+    unreadable = Refusal(1, 22, "not an event", "sent", 0, 77, SENT_US, RUN, "", "", "", "")
+    axis.fold("refused", unreadable)
+    axis.tick()
+    async with served(axis) as url, browser() as one, opened(url, one) as page:
+        refused = page.locator("#refused")
+        assert [text.split() for text in await refused.locator(".pills li").all_inner_texts()] == [
+            ["19", "2"],
+            ["22", "2"],
+        ]
+        tile = page.locator("#tiles .tile", has_text="Refused")
+        deliveries = 1 + sum(len(packet.recipients) for packet in packets)
+        await expect(tile.locator(".tile-value")).to_have_text(str(deliveries))
+        await expect(tile.locator(".tile-sub")).to_contain_text("4")  # records, of which one is of no delivery
+        rows = refused.locator("tbody tr")
+        await expect(rows).to_have_count(4)
+        await expect(rows.locator(".badge")).to_have_text(["22", "22", "19", "19"])  # newest first
+        for packet, reason in zip(packets, reasons, strict=True):
+            row = rows.filter(has_text=packet.document_id)
+            await expect(row).to_contain_text(reason)  # as text: a reason comes from outside
+            await expect(row).to_contain_text(packet.sender)
+        place = rows.filter(has_text="not an event")
+        await expect(place).to_contain_text("sent/0/77")  # of a record that is no document there is no journey
+        await expect(place.locator("button")).to_have_count(0)
+        await rows.filter(has_text=packets[1].document_id).get_by_role("button").click()
+        await expect(page.locator("#drawer-title")).to_have_text(f"Journey of {packets[1].document_id}")
+        states = page.locator(".journey tbody tr")
+        await expect(states).to_have_count(len(packets[1].recipients))
+        await expect(states.first).to_contain_text("refused")
+        await expect(states.first).to_contain_text(reasons[1])
 
 
 #: What the keyboard must reach: everything that can be operated and is seen, but what is in the closed drawer.

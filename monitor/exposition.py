@@ -38,15 +38,18 @@ class Exposition:
         clock: Clock | None = None,
         page_ns: int = PAGE_NS,
         routes: Iterable[web.RouteDef] = (),
+        standing: Callable[[], str | None] = lambda: None,
     ) -> None:
         """Serve `metrics` at `host`:`port` (0: a free one), and the `routes` of the role's own beside them.
 
-        `ready` tells whether the role does its work yet, `health` what is wrong with it, None if nothing is.
+        `ready` tells whether the role does its work yet, `standing` why it no longer does, and `health` what is wrong
+        with the process itself, so that nothing but a restart helps; None if nothing is.
         """
         self._routes = tuple(routes)
         self._metrics = metrics
         self._ready = ready
         self._health = health
+        self._standing = standing
         self._host = host
         self._port = port
         self._clock = clock or SystemClock()
@@ -121,8 +124,8 @@ class Exposition:
 
     async def _serve_readiness(self, request: web.Request) -> web.Response:
         fault = self._health()
-        if fault is None and not self._ready():
-            fault = "not ready yet"
+        if fault is None:
+            fault = self._standing() if self._ready() else "not ready yet"
         return web.Response(text="ready\n") if fault is None else web.Response(status=503, text=f"{fault}\n")
 
 

@@ -17,9 +17,10 @@ class FleetMetrics:
     def __init__(self, stats: FleetStats, group: str, clock: Clock, partitions: int = 1) -> None:
         """Collect from `stats`; `group` is the consumer group that the receivers share over so many partitions."""
         self._stats = stats
-        self._lag = LagMetrics(group, self._progress, clock, partitions, lambda: stats.receiver.rebalances)
+        self._lag = LagMetrics(group, self.progress, clock, partitions, lambda: stats.receiver.rebalances)
 
-    def _progress(self) -> Iterator[Progress]:
+    def progress(self) -> Iterator[Progress]:
+        """Yield how far each partition read is."""
         receiver = self._stats.receiver
         for partition, position in receiver.positions.items():
             yield Progress("delivered", partition, position, receiver.ends.get(partition, position))

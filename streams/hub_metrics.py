@@ -33,9 +33,10 @@ class HubMetrics:
     def __init__(self, figures: HubFigures, group: str, clock: Clock, partitions: int = 1) -> None:
         """Collect from `figures`; `partitions` is how many each topic has."""
         self._figures = figures
-        self._lag = LagMetrics(group, self._progress, clock, partitions, lambda: figures.rebalances)
+        self._lag = LagMetrics(group, self.progress, clock, partitions, lambda: figures.rebalances)
 
-    def _progress(self) -> Iterator[Progress]:
+    def progress(self) -> Iterator[Progress]:
+        """Yield how far each partition read is."""
         for partition, position in self._figures.positions.items():
             yield Progress("sent", partition, position, self._figures.ends.get(partition, position))
 

@@ -232,6 +232,10 @@ class StreamWorker:
         """Return how far each assigned partition is, from memory."""
         return self.app.positions() if self.app is not None else {}
 
+    def consumer_loop(self) -> asyncio.AbstractEventLoop | None:
+        """Return the event loop that the Kafka consumer has to itself, if there is one now."""
+        return self.app.consumer_loop() if self.app is not None else None
+
 
 async def run_worker(worker: StreamWorker, clock: Clock, stop: asyncio.Event, give_up_after_s: float = 120.0) -> None:
     """Run a worker until `stop` is set, beginning anew after every failure: the stored state says where.

@@ -23,6 +23,7 @@ from docaxis.kafka.client import client_kwargs
 from docaxis.kafka.cluster import probe
 from docaxis.kafka.topics import Topics, require_topics
 from docaxis.recording.replay_plan import read_plan
+from monitor.standstill import STILL_NS
 from producers.fleet import Fleet
 from producers.fleet_metrics import FleetMetrics
 from producers.fleet_settings import FleetSettings, FleetStats
@@ -131,12 +132,15 @@ def fleet(
         go_before_others()
     clock, stats = SystemClock(), FleetStats.of(settings.topics.partitions)
     one = Fleet(fleet_settings, load, clock, stats)
+    metrics = FleetMetrics(stats, f"{settings.topics.prefix}-agencies", clock, settings.topics.partitions)
     role = Role(
         "fleet",
         kafka,
         one.run,
-        [FleetMetrics(stats, f"{settings.topics.prefix}-agencies", clock, settings.topics.partitions)],
+        [metrics],
         ready=lambda: not receive or stats.receiver.assigned.is_set(),
+        progress=metrics.progress,
+        still_ns=STILL_NS + int(poll_interval * 1e9),  # full inboxes wait until their agencies poll
         runs=lambda: [run],
     )
     run_role(role, metrics_port=metrics_port, owned=owned, metrics_host=metrics_host)

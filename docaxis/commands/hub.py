@@ -56,11 +56,13 @@ def hub(
         exactly_once=not at_least_once,
         deliveries_per_s_max=deliveries_max,
     )
+    metrics = HubMetrics(stats, group, clock, settings.topics.partitions)
     role = Role(
         "hub",
         kafka,
         lambda stop: run_hub(hub_settings, Directory(agencies.codes, locked or ()), clock, stats, stop),
-        [HubMetrics(stats, group, clock, settings.topics.partitions)],
+        [metrics],
         ready=lambda: bool(stats.positions),
+        progress=metrics.progress,
     )
     run_role(role, metrics_port=metrics_port, owned=owned, metrics_host=metrics_host)

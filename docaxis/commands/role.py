@@ -20,8 +20,10 @@ from docaxis.domain.clock import SystemClock
 from docaxis.kafka.cluster import probe
 from docaxis.settings import KafkaSettings
 from monitor.exposition import Exposition
+from monitor.lag import Progress
 from monitor.metrics import Collector, Metrics
 from monitor.process_metrics import ProcessMetrics
+from monitor.standstill import STILL_NS, Standstill
 
 #: The highest port there is. The event loop would take a higher number too, and listen elsewhere.
 PORT_MAX = 65_535
@@ -51,6 +53,9 @@ class Role:
     runs: Callable[[], Iterable[str]] = lambda: ()
     routes: Iterable[web.RouteDef] = ()  # what it answers beside the usual endpoints
     told_url: Callable[[str], None] = lambda url: None  # is told where its endpoints are, before it works
+    progress: Callable[[], Iterable[Progress]] = lambda: ()  # how far its consumer is; it must not stand still
+    still_ns: int = STILL_NS  # how long that is borne
+    health: Callable[[], str | None] = lambda: None  # what is wrong with the process itself, and Kafka has no part in
 
 
 def run_role(role: Role, *, metrics_port: int, owned: bool, metrics_host: str = "127.0.0.1") -> None:
@@ -70,8 +75,16 @@ async def _run(role: Role, metrics_host: str, metrics_port: int, owned: bool) ->
     await probe(role.kafka)  # a wrong address is a message now; an outage later is waited for
     clock = SystemClock()
     metrics = Metrics([*role.collectors, ProcessMetrics(role.name, role.runs)], clock)
+    still = Standstill(role.still_ns)
     exposition = Exposition(
-        metrics, role.ready, lambda: None, host=metrics_host, port=metrics_port, clock=clock, routes=role.routes
+        metrics,
+        role.ready,
+        role.health,
+        host=metrics_host,
+        port=metrics_port,
+        clock=clock,
+        routes=role.routes,
+        standing=lambda: still.fault(clock.monotonic_ns(), role.progress()),
     )
     await exposition.start()
     role.told_url(exposition.url)

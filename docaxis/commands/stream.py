@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Iterator
 from typing import Annotated
 
 import typer
@@ -14,7 +15,8 @@ from docaxis.domain.clock import Clock, SystemClock
 from docaxis.kafka.broker import reachable_kafka
 from docaxis.kafka.client import client_kwargs
 from docaxis.kafka.topics import Topics, require_topics
-from monitor.lag import LagMetrics
+from monitor.lag import LagMetrics, Progress
+from monitor.standstill import LoopWatch
 from streams.answers import Answers
 from streams.journey import Journeys
 from streams.ledger import LedgerBounds
@@ -72,9 +74,13 @@ def stream(
     worker = StreamWorker(worker_settings, clock, stats)
     metrics = metrics_of(worker, stats, clock, Registry.load(registry), lost_after)
     worker.on_opened = metrics.begin
+
+    def progress() -> Iterator[Progress]:
+        return stream_progress(worker.positions(), worker_settings.topics)
+
     lag = LagMetrics(
         worker_settings.group,
-        lambda: stream_progress(worker.positions(), worker_settings.topics),
+        progress,
         clock,
         worker_settings.partitions,
         lambda: stats.rebalances,
@@ -96,6 +102,8 @@ def stream(
         runs=lambda: [run for state in worker.states.values() for run in state.runs()],
         routes=Answers(lambda: worker.states, journeys).routes(),
         told_url=announce,
+        progress=progress,
+        health=LoopWatch(worker.consumer_loop, clock).fault,
     )
     run_role(role, metrics_port=metrics_port, owned=owned, metrics_host=metrics_host)
 

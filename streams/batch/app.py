@@ -84,6 +84,11 @@ class BatchApp(faust.App):
         """Return how far each assigned partition is, from memory; empty before the app has started."""
         return self._consumer.positions() if isinstance(self._consumer, BatchConsumer) else {}
 
+    def consumer_loop(self) -> asyncio.AbstractEventLoop | None:
+        """Return the event loop of the consumer's thread, if there is one now; None in tests without a broker."""
+        thread = getattr(self._consumer, "_thread", None)
+        return thread.thread_loop if thread is not None else None
+
 
 def build_app(
     app_id: str,

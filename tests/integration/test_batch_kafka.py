@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -16,9 +17,11 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
+from docaxis.domain.clock import ManualClock
 from docaxis.kafka.broker import EmbeddedBroker
 from docaxis.kafka.topics import Topics
 from docaxis.settings import KafkaSettings
+from monitor.standstill import LOOP_STILL_NS, LoopWatch
 from streams.batch import TP, BatchHooks, batch_topic, build_app, run_app
 from tests.support.batch_worker import CountingWorker
 
@@ -189,6 +192,24 @@ async def test_an_open_transaction_holds_back_the_end_that_counts(options: dict[
         await until(lambda: worker.owned[0].records.get(topics[0]) == 3, "three records")
         await until(lambda: worker.app.positions()[tp].processed == 4, "the marker passed")
     await producer.stop()
+
+
+async def test_a_consumer_whose_thread_is_held_is_found_by_its_loop(options: dict[str, Any]) -> None:
+    clock, held = ManualClock(0), threading.Event()
+    async with running(CountingWorker(options)) as worker:
+        await until_drained(worker)
+        watch = LoopWatch(worker.app.consumer_loop, clock)
+        loop = worker.app.consumer_loop()
+        assert loop is not None
+        assert loop is not asyncio.get_running_loop()
+        loop.call_soon_threadsafe(held.wait)
+        assert watch.fault() is None
+        clock.advance_us(LOOP_STILL_NS // 1000)
+        assert watch.fault() is not None  # while the loop that serves /healthz goes on
+        held.set()
+        await until(lambda: watch.fault() is None, "a loop that turns again")
+    clock.advance_us(LOOP_STILL_NS // 1000)
+    assert watch.fault() is None
 
 
 async def test_killed_worker_goes_on_where_its_state_ends(options: dict[str, Any], tmp_path: Path) -> None:

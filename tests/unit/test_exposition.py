@@ -26,8 +26,11 @@ class Process:
         self.stats, self.clock = HubStats(), ManualClock()
         self.ready = False
         self.fault: str | None = None
+        self.standing: str | None = None
         metrics = Metrics([HubMetrics(self.stats, "hub", self.clock)], self.clock)
-        self.exposition = Exposition(metrics, lambda: self.ready, lambda: self.fault, clock=self.clock)
+        self.exposition = Exposition(
+            metrics, lambda: self.ready, lambda: self.fault, clock=self.clock, standing=lambda: self.standing
+        )
 
     async def get(self, path: str, **headers: str) -> tuple[int, Mapping[str, str], bytes]:
         """Return status, headers and body, as they came over the wire."""
@@ -94,10 +97,13 @@ async def test_health_and_readiness_say_why_not(process: Process) -> None:
     assert (status, body) == (503, b"not ready yet\n")
     process.ready = True
     assert (await process.get("/readyz"))[0] == 200
-    process.fault = "no broker for 40 s"
+    process.standing = "not progressing for 70 s"
+    assert (await process.get("/readyz"))[::2] == (503, b"not progressing for 70 s\n")
+    assert (await process.get("/healthz"))[0] == 200  # nobody may restart it for that: the broker may be at fault
+    process.fault = "a loop that stands"
     for path in ("/healthz", "/readyz"):
         status, _, body = await process.get(path)
-        assert (status, body) == (503, b"no broker for 40 s\n")
+        assert (status, body) == (503, b"a loop that stands\n")
 
 
 async def test_only_reading_is_offered(process: Process) -> None:

@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,11 @@ import pytest
 import typer
 
 from docaxis.cli import COMMANDS, main
-from docaxis.commands.role import run_role
+from docaxis.commands.role import Role, run_role
 from docaxis.domain.event import RUN_LENGTH_MAX
 from monitor.exposition import Exposition
 from monitor.live.page import LiveSettings
+from monitor.standstill import LoopWatch
 
 LOOPBACK = "127.0.0.1"
 
@@ -75,6 +77,31 @@ def test_a_folder_that_cannot_be_made_is_named_before_anything_is_started(
     assert variable in shown
     assert "Traceback" not in shown
     assert "starting" not in shown
+
+
+@pytest.mark.parametrize(
+    ("arguments", "bearable_s"),
+    [
+        (["hub"], 60),
+        (["stream"], 60),
+        (["fleet", "--run", "x"], 60),
+        (["fleet", "--run", "x", "--poll-interval", "9"], 69),
+    ],
+)
+def test_a_role_that_reads_tells_when_it_stands_still(
+    arguments: list[str], bearable_s: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[Role] = []
+    module = importlib.import_module(f"docaxis.commands.{arguments[0]}")
+    monkeypatch.setattr(module, "run_role", lambda role, **options: started.append(role))
+    monkeypatch.setattr(os, "nice", lambda niceness: niceness)
+    assert main([*arguments, "--owned", "--bootstrap-servers", "127.0.0.1:9"]) == 0
+    (role,) = started
+    assert role.progress is not Role.__dataclass_fields__["progress"].default
+    assert list(role.progress()) == []
+    assert role.still_ns == bearable_s * 1_000_000_000
+    assert isinstance(getattr(role.health, "__self__", None), LoopWatch) == (arguments[0] == "stream")
+    assert role.health() is None
 
 
 def options() -> Iterator[tuple[str, str, Any]]:

@@ -185,6 +185,20 @@ _SENTENCES = (
         r"As counted, ([\d,.]+) deliveries/s were offered there: give longer steps \(--measure\)\.",
         r"Theo số đếm, ở đó chỉ phát \1 lượt giao/giây: hãy cho các bước dài hơn (--measure).",
     ),
+    # `docaxis up` and `docaxis control`
+    (r"Running \((\S+)\) on (\S+); Ctrl-C ends it", r"Đang chạy (\1) trên \2; Ctrl-C để kết thúc"),
+    (
+        r"Ending: the roles finish what they have in hand \.\.\.",
+        r"Đang kết thúc: các tiến trình làm nốt việc đang dở ...",
+    ),
+    (
+        r"(\S+): (.+) from the next second on; sending ends in ([\d,]+) s",
+        r"\1: \2 từ giây tới; gửi xong sau \3 giây",
+    ),
+    (
+        r"(\S+): (.+) from the next second on; sending stands still until `resume`",
+        r"\1: \2 từ giây tới; ngừng gửi cho tới khi `resume`",
+    ),
     (r"on another machine: (.+)", r"trên máy khác: \1"),
     (r"Live page: (.+)", r"Trang trực tiếp: \1"),
     (

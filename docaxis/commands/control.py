@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from aiokafka import AIOKafkaProducer
 
-from docaxis.commands.options import BootstrapServers, SettingsFile, TopicPrefix, new_app, settings_from
+from docaxis.commands.options import BootstrapServers, Lang, SettingsFile, TopicPrefix, new_app, settings_from
 from docaxis.commands.steering import FACTOR_MAX, FACTOR_MIN, factor_of, speed_of
 from docaxis.domain.control import Command, Verb
 from docaxis.domain.errors import InfrastructureError, UsageError
@@ -17,6 +17,8 @@ from docaxis.kafka.client import client_kwargs
 from docaxis.kafka.cluster import probe
 from docaxis.kafka.control import ControlFeed, say
 from docaxis.kafka.topics import Topics, require_topics
+from monitor.sentences import sentence
+from monitor.words import Language
 
 app = new_app(__doc__)
 
@@ -41,6 +43,7 @@ def control(
     ] = "",
     bootstrap_servers: BootstrapServers = None,
     prefix: TopicPrefix = None,
+    lang: Lang = Language.EN,
     settings_file: SettingsFile = None,
 ) -> None:
     """Change a load test or a replay that goes on, a second later and for all fleets at the same moment."""
@@ -56,7 +59,7 @@ def control(
     topics = Topics(settings.topics.prefix)
     asyncio.run(probe(kafka))
     asyncio.run(require_topics(kafka, [topics.control]))
-    print(asyncio.run(_control(client_kwargs(kafka), topics, run, verb, value)))
+    print(sentence(asyncio.run(_control(client_kwargs(kafka), topics, run, verb, value)), lang))
 
 
 async def _control(client: dict[str, Any], topics: Topics, run: str, verb: Verb, value: str) -> str:

@@ -23,6 +23,9 @@ RegistryFile = Annotated[Path | None, typer.Option("--registry", help="Registry 
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 
+Lang = Annotated[Language, typer.Option("--lang", help="Language of what is shown.")]
+
+
 def new_app(doc: str | None) -> typer.Typer:
     """Return the `app` of a command module; `docaxis.cli` runs it and answers for its errors."""
     return typer.Typer(

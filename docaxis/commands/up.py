@@ -4,8 +4,9 @@ import asyncio
 import contextlib
 import secrets
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Annotated
 
 import typer
@@ -14,6 +15,7 @@ from docaxis.commands.axis import Axis
 from docaxis.commands.fleet import RATE_MAX, RATE_MIN, LifeCycle, PollInterval, Seed
 from docaxis.commands.options import (
     BootstrapServers,
+    Lang,
     RegistryFile,
     SettingsFile,
     TopicPrefix,
@@ -56,6 +58,7 @@ def up(
     allow_host: AllowHost = None,
     token_file: TokenFile = None,
     objectives: ObjectivesFile = None,
+    lang: Lang = Language.EN,
     settings_file: SettingsFile = None,
 ) -> None:
     """Start everything and keep it running; Ctrl-C ends it in order."""
@@ -69,12 +72,13 @@ def up(
     agencies = Registry.load(registry)
     if metrics_port:
         roles = [[*role, "--metrics-port", str(metrics_port + number)] for number, role in enumerate(roles)]
-    with _kafka(settings) as reachable:
-        asyncio.run(_keep_up(reachable, run, roles, agencies, page))
+    tell = partial(progress, language=lang)
+    with _kafka(settings, tell) as reachable:
+        asyncio.run(_keep_up(reachable, run, roles, agencies, page, lang))
 
 
 @contextlib.contextmanager
-def _kafka(settings: Settings) -> Iterator[Settings]:
+def _kafka(settings: Settings, tell: Callable[[str], None]) -> Iterator[Settings]:
     """Give settings that reach a cluster; a broker started here ends with us, and its data stays."""
     status = broker_status(settings)
     if settings.kafka.bootstrap_servers:
@@ -82,12 +86,17 @@ def _kafka(settings: Settings) -> Iterator[Settings]:
     elif status.running:
         yield settings.with_servers(status.bootstrap_servers)
     else:
-        with EmbeddedBroker(settings, owned=True, report=progress) as broker:
+        with EmbeddedBroker(settings, owned=True, report=tell) as broker:
             yield settings.with_servers(broker.bootstrap_servers)
 
 
 async def _keep_up(
-    settings: Settings, run: str, roles: list[list[str]], agencies: Registry, page_settings: LiveSettings
+    settings: Settings,
+    run: str,
+    roles: list[list[str]],
+    agencies: Registry,
+    page_settings: LiveSettings,
+    language: Language,
 ) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -99,19 +108,19 @@ async def _keep_up(
         for role in roles:
             child = await axis.start(role[0], *role)
             progress(f"{role[0]:<7} {child.url}/metrics")
-        progress(f"Running ({run}) on {settings.kafka.bootstrap_servers}; Ctrl-C ends it")
+        progress(f"Running ({run}) on {settings.kafka.bootstrap_servers}; Ctrl-C ends it", language)
         following = asyncio.ensure_future(feed.follow(stop))
         try:
             async with LivePage(*cluster, feed, agencies, page_settings) as page:
-                progress(f"Live page: {page.url}")
-                await _tell(axis, feed, run, stop)
+                progress(f"Live page: {page.url}/?lang={language}", language)
+                await _tell(axis, feed, run, stop, language)
         finally:
             stop.set()
             await asyncio.gather(following, return_exceptions=True)
-            progress("Ending: the roles finish what they have in hand ...")
+            progress("Ending: the roles finish what they have in hand ...", language)
 
 
-async def _tell(axis: Axis, feed: Feed, run: str, stop: asyncio.Event) -> None:
+async def _tell(axis: Axis, feed: Feed, run: str, stop: asyncio.Event, language: Language) -> None:
     """Print a line now and then, and notice a role that has ended, until told to stop."""
     loop = asyncio.get_running_loop()
     started_s, before = loop.time(), None
@@ -120,7 +129,7 @@ async def _tell(axis: Axis, feed: Feed, run: str, stop: asyncio.Event) -> None:
         memory = sum(axis.peak_rss_bytes.values())
         now = Moment.of(feed.readings, run, loop.time() - started_s, memory)
         if before is not None:
-            print(progress_line(now, before, 0, Language.EN), flush=True)
+            print(progress_line(now, before, 0, language), flush=True)
         before = now
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), LINE_INTERVAL_S)

@@ -20,7 +20,7 @@ def test_it_runs_shows_itself_and_ends_in_order(kafka: KafkaSettings, topics: To
     on = options_of(kafka, topics.prefix)
     log = tmp_path / "log"
     with log.open("wb") as file:
-        command = [sys.executable, "-m", "docaxis", "up", "--rate", "30", *on]
+        command = [sys.executable, "-m", "docaxis", "up", "--rate", "30", "--lang", "vi", *on]
         process = subprocess.Popen(command, stdout=file, stderr=file, cwd=tmp_path)
     try:
         picture = until_shown(log, lambda one: one.get("totals", {}).get("received", 0) > 20)
@@ -34,7 +34,7 @@ def test_it_runs_shows_itself_and_ends_in_order(kafka: KafkaSettings, topics: To
             assert b"docaxis_build_info" in urllib.request.urlopen(f"{url[1]}/metrics", timeout=30).read()
         process.send_signal(signal.SIGINT)
         assert process.wait(100) == 0, log.read_text(encoding="utf-8")
-        assert "Ending" in log.read_text(encoding="utf-8")
+        assert "Đang kết thúc: các tiến trình" in log.read_text(encoding="utf-8")
     finally:
         process.kill()
         process.wait()

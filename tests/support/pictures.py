@@ -16,7 +16,7 @@ def until_shown(log: Path, shown: Callable[[dict[str, Any]], bool]) -> dict[str,
     deadline_s, picture = time.monotonic() + WITHIN_S, {}
     while time.monotonic() < deadline_s:
         told = log.read_text(encoding="utf-8")
-        if (page := re.search(r"Live page: (http://[\d.:]+)(?:/\?(\S+))?", told)) is not None:
+        if (page := re.search(r"(?:Live page|Trang trực tiếp): (http://[\d.:]+)(?:/\?(\S+))?", told)) is not None:
             picture = _first(f"{page[1]}/api/events?{page[2] or ''}")
             if shown(picture):
                 return picture

@@ -3,12 +3,16 @@
 import io
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
+import msgspec
 import numpy as np
 import orjson
 import pytest
 from rich.console import Console, RenderableType
 
+from docaxis.commands.control import _told
+from docaxis.commands.up import up
 from docaxis.domain.plan import first_plan
 from docaxis.workload.faults import Fault
 from docaxis.workload.model import GeneratorBounds
@@ -49,6 +53,21 @@ def test_every_reason_why_a_run_is_not_valid() -> None:
     reasons = list(_reasons(check, GeneratorBounds()))
     assert len(reasons) == 5
     assert _unsaid(reasons) == []
+
+
+def test_what_up_and_control_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("docaxis.commands.control.time", SimpleNamespace(time_ns=lambda: 10**18))
+    plan = first_plan("r", 10**15, [("load", "load", 10_000_000, True, False)])
+    standing = msgspec.structs.replace(
+        plan, phases=[msgspec.structs.replace(plan.phases[0], end_us=plan.phases[0].end_us + 10**16)]
+    )
+    told = [_told(plan, "pause", ""), _told(plan, "rate", "1.5x"), _told(standing, "pause", "")]
+    assert told[1] == "r: rate 1.5x from the next second on; sending ends in 10 s"
+    assert told[2] == "r: pause from the next second on; sending stands still until `resume`"
+    source = Path(up.__code__.co_filename).read_text(encoding="utf-8")
+    said = [re.sub(r"\{[^}]+\}", "x", one) for one in re.findall(r'progress\(f?"(.+?)", language\)', source)]
+    assert len(said) == 3
+    assert _unsaid([*told, *said]) == []
 
 
 def test_details_of_faults() -> None:

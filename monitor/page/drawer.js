@@ -69,7 +69,8 @@ export class Drawer {
     const bar = el("div", { className: "bar-line" }, stages, again, csv);
     const shown = say("open_shown", { shown: count(found.rows.length, language), open: count(found.open, language) });
     const lacking = lacks(found, language).map((words) => el("li", {}, words));
-    const notes = lacking.length ? [el("div", { className: "note-bad", role: "alert" }, el("ul", {}, ...lacking))] : [];
+    const cut = lacking.length === 1 && found.more > 0; // no fault: there are many
+    const notes = lacking.length ? [el("div", { className: cut ? "note-attention" : "note-bad", role: "alert" }, el("ul", {}, ...lacking))] : [];
     if (!found.rows.length) return [bar, ...notes, el("p", { className: "empty" }, say(lacking.length ? "open_none_seen" : "open_none"))];
     const heads = [["open_document"], ["open_from"], ["open_to"], ["open_waits", "number"], ["open_stage"]];
     const rows = found.rows.map((row) => this.#openRow(row, found.now_us));

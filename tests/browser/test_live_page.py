@@ -296,6 +296,8 @@ async def test_a_list_says_what_it_lacks(language: str, some: str, monkeypatch: 
         await look_again()
         await expect(rows).to_have_count(3)
         await expect(notes).to_have_text([re.compile(cut.format(everything - 3))])
+        await expect(drawer.locator(".note-attention")).to_have_count(1)  # it is no fault that there are many
+        assert await violations(page) == []
         monkeypatch.setattr("streams.answers.LISTED_MAX", 2)
         monkeypatch.setattr(axis.workers, "_partitions", 2)  # nobody has announced himself for the second
         await drawer.get_by_role("button", name=stages[0], exact=True).click()

@@ -52,8 +52,7 @@ function clockLabel(value) {
   return at.toISOString().slice(11, at.getUTCSeconds() ? 19 : 16);
 }
 
-function option(spec, points, columns, spanMs) {
-  const c = colours();
+function option(spec, c, points, columns, spanMs) {
   const language = currentLanguage();
   const write = (value) => spec.write(value, language);
   const newest = points.length ? points[points.length - 1][0] * 1000 : Date.now();
@@ -120,8 +119,9 @@ function label(id, spec, points, columns) {
 /** Draw all charts of some points. */
 export function drawCharts(points, columns, spanMs) {
   if (!window.echarts || document.hidden) return;
+  const c = colours(); // once: to ask for a style makes the browser work it out
   for (const [id, spec] of Object.entries(CHARTS)) {
-    instance(id).setOption(option(spec, points, columns, spanMs), { notMerge: true, lazyUpdate: true });
+    instance(id).setOption(option(spec, c, points, columns, spanMs), { notMerge: true, lazyUpdate: true });
     document.getElementById(id).setAttribute("aria-label", label(id, spec, points, columns));
   }
 }

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,9 +52,9 @@ async def browser() -> AsyncIterator[async_api.Browser]:
 
 @asynccontextmanager
 async def opened(
-    url: str, one: async_api.Browser, query: str = "lang=en", **context: Any
+    url: str, one: async_api.Browser, query: str = "lang=en", script: Path | None = None, **context: Any
 ) -> AsyncIterator[async_api.Page]:
-    """Open the page; at its end the console must have been silent."""
+    """Open the page, after a script of its own if there is one; at its end the console must have been silent."""
     holder = await one.new_context(**({"viewport": {"width": 1500, "height": 950}} | context))
     page = await holder.new_page()
     page.set_default_timeout(PATIENCE_MS)
@@ -62,6 +63,8 @@ async def opened(
     page.on("pageerror", lambda error: said.append(f"error: {error}"))
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
+    if script is not None:
+        await page.add_init_script(path=script)
     await page.goto(f"{url}/?{query}")
     await async_api.expect(page.locator("#link")).to_have_class("link link-live", timeout=PATIENCE_MS)
     yield page

@@ -8,7 +8,8 @@ from playwright.async_api import CDPSession, Page, expect
 from tests.support.browser import browser, opened
 from tests.support.live import Axis, served
 
-pytestmark = pytest.mark.slow
+#: Alone on two cores it takes a minute; beside others that are busy, several.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 ENDLESS_STREAM = Path(__file__).parents[1] / "support" / "endless_stream.js"
 

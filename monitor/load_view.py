@@ -102,6 +102,22 @@ def load_table(now: Now) -> RenderableType:
     return table
 
 
+def load_partial(now: Now) -> str:
+    """Return what a run had come to when it was interrupted: one line, and no verdict."""
+    say, ledger, arrivals = now.say, *(now.readings.counts(now.run, topic) for topic in (LEDGER, ARRIVALS))
+    figures = {
+        "documents offered": arrivals.get("scheduled", 0),
+        "documents sent": arrivals.get("acked", 0),
+        "deliveries expected": ledger.get("deliveries_expected", 0),
+        "delivered once": ledger.get("delivered_once", 0),
+        "duplicated": ledger.get("duplicated", 0),
+        "refused": ledger.get("refused", 0),
+        "outstanding": ledger.get("outstanding", 0),
+    }
+    counted = "  ".join(f"{say(name)} {count:,}" for name, count in figures.items())
+    return f"{say('interrupted, no verdict')}: {now.elapsed_s:,.0f} s  {_phase(now)}  {counted}"
+
+
 def _phase(now: Now) -> str:
     plan, now_us = now.plan, now.now_us
     if now_us < plan.begin_us:

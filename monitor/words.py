@@ -91,6 +91,7 @@ _VIETNAMESE = {
     "starting": "sắp bắt đầu",
     "paused": "tạm dừng",
     "late by": "trễ",
+    "interrupted, no verdict": "đã ngắt, không có kết luận",
     "offered documents/s": "văn bản/giây theo lịch",
     "offered deliveries/s": "lượt giao/giây theo lịch",
     "received deliveries/s": "lượt giao/giây đã nhận",

@@ -1,13 +1,13 @@
 """`docaxis run`: a workload against the hub, measured honestly and judged by its objectives."""
 
-import asyncio
 import contextlib
 import json
 import logging
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from rich.live import Live
 
 from docaxis.commands.axis import Axis
 from docaxis.commands.conduct_load import LoadConductor, LoadMoment
+from docaxis.commands.interrupts import Interrupts
 from docaxis.commands.join import joined_of
 from docaxis.commands.kafka_for_run import kafka_for_run
 from docaxis.commands.load_end import Finished, conclude
@@ -45,10 +46,14 @@ from docaxis.kafka.client import client_kwargs
 from docaxis.kafka.topics import Topics, ensure_topics, plan_topics
 from docaxis.settings import Settings
 from monitor.live.page import LivePage, LiveSettings
-from monitor.load_view import Now, load_closing_view, load_line, load_table
+from monitor.load_figures import LoadFigures
+from monitor.load_result import write_load_files
+from monitor.load_view import Now, load_closing_view, load_line, load_partial, load_table
 from monitor.report import REPORT, write_report
 from monitor.run_folder import load_run
+from monitor.series import with_outstanding
 from monitor.service_objectives import ServiceObjectives
+from monitor.verdict import ledger_totals
 from monitor.words import Language
 
 app = new_app(__doc__)
@@ -94,12 +99,19 @@ def run(
             next_step="leave it out: a broker is started for the run",
         )
     documents, deliveries = expected.documents, expected.deliveries
-    with kafka_for_run(settings, documents, deliveries, keep=keep, tell=partial(progress, language=lang)) as (
-        reachable,
-        broker,
+    telling = partial(progress, language=lang)
+    with (
+        Interrupts() as interrupts,
+        kafka_for_run(settings, documents, deliveries, keep=keep, tell=telling) as (reachable, broker),
     ):
         console = Console(stderr=as_json)
-        finished = asyncio.run(run_load_test(reachable, test, broker, page, language=lang, console=console))
+        newest: deque[LoadMoment] = deque(maxlen=1)
+        offered = partial(run_load_test, reachable, test, broker, page, language=lang, console=console)
+        try:
+            finished = interrupts.run(partial(offered, observe=newest.append))
+        except KeyboardInterrupt:
+            _show_partial(settings.paths.runs / test.run, test.run, newest, console, lang)
+            raise
         _show(finished, console, lang, as_json=as_json)
     path = write_report(load_run(finished.folder), test.registry, lang, finished.folder / REPORT)
     progress(os.path.relpath(path))
@@ -114,6 +126,26 @@ def _show(finished: Finished, console: Console, language: Language, *, as_json: 
     console.print(load_closing_view(finished.result, finished.judgements, language))
     path = os.path.relpath(finished.folder / "result.json")
     console.print(f"{finished.result['wall_seconds']:,.1f} s   {path}", highlight=False)
+
+
+def _show_partial(
+    folder: Path, run_id: str, newest: Iterable[LoadMoment], console: Console, language: Language
+) -> None:
+    """Show what an interrupted run had come to, and keep its series; it has no verdict."""
+    for moment in newest:
+        now = _now(moment, run_id, language)
+        ledger = ledger_totals(moment.readings, run_id, drained=False)
+        rows = list(with_outstanding(moment.series.rows()))
+        write_load_files(folder, LoadFigures(moment.readings, run_id, moment.plan, ledger, rows))
+        console.print(load_partial(now), highlight=False, soft_wrap=True)
+    if folder.exists():
+        console.print(os.path.relpath(folder), highlight=False, soft_wrap=True)
+
+
+def _now(moment: LoadMoment, run_id: str, language: Language) -> Now:
+    """Return what the views show of a moment."""
+    newest, now_us = moment.series.newest(10), moment.plan.begin_us + round(moment.elapsed_s * 1e6)
+    return Now(moment.plan, newest, moment.readings, run_id, now_us, moment.memory_bytes, language)
 
 
 def log_into(file: Path) -> None:
@@ -196,8 +228,7 @@ def _teller(console: Console | None, run_id: str, language: Language) -> Iterato
             if time.monotonic() - shown_s[0] < interval_s:
                 return
             shown_s[0] = time.monotonic()
-            now_us = time.time_ns() // 1000
-            shown = Now(now.plan, now.series.newest(10), now.readings, run_id, now_us, now.memory_bytes, language)
+            shown = _now(now, run_id, language)
             if live is not None:
                 live.update(load_table(shown), refresh=True)
             else:

@@ -9,6 +9,7 @@ import logging
 import os
 import re
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -44,6 +45,14 @@ SPACING_S = 0.02
 IN_FLIGHT = 4
 
 TOKEN = "entered-by-the-tester"
+
+#: A command as a shell in the foreground starts it: whoever runs tests in the background has Ctrl-C ignored.
+INTERRUPTIBLE = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from docaxis.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
 
 DRAIN = {"name": "drain", "kind": "drain", "duration": "60 s"}
 
@@ -390,6 +399,55 @@ def test_a_run_that_another_fleet_joins_is_paused_sped_up_and_ended_while_it_goe
     clocks = result["clock"]["fleets"]
     assert len(clocks) == 2
     assert all(abs(one["skew_us"]) <= max(one["uncertainty_us"], 1000) for one in clocks.values()), "the same clock"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(500)
+def test_an_interrupted_run_says_what_it_had_come_to_however_often_ctrl_c_is_pressed(
+    kafka: KafkaSettings, topic_settings: TopicSettings, tmp_path: Path
+) -> None:
+    workload = {
+        "name": "interrupted",
+        "phases": [{"name": "load", "duration": "10 min", "rate": "50 documents/s"}, DRAIN],
+        "generator": LENIENT,
+    }
+    said, told = tmp_path / "said.txt", tmp_path / "told.txt"
+    command = _command(tmp_path, workload, *options_of(kafka, topic_settings.prefix))
+    with said.open("wb") as stdout, told.open("wb") as stderr:
+        process = subprocess.Popen(
+            [sys.executable, "-c", INTERRUPTIBLE, *command[3:]],
+            env=_environment(tmp_path),
+            cwd=tmp_path,
+            stdout=stdout,
+            stderr=stderr,
+        )
+    try:
+        deadline_s = time.monotonic() + 200
+        # Of a second in which something was received: some of it is audited by now.
+        while not re.search(r"received +[1-9]", said.read_text(encoding="utf-8")):
+            assert time.monotonic() < deadline_s, told.read_text(encoding="utf-8")
+            time.sleep(0.1)
+        for _ in range(4):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.2)
+        assert process.wait(timeout=200) == 130
+    finally:
+        process.kill()
+        process.wait()
+    *_, summary, folder = said.read_text(encoding="utf-8").splitlines()
+    parts = [part.rpartition(" ") for part in summary.split("  ")]
+    figures = {name: int(count.replace(",", "")) for name, _, count in parts if count[0].isdigit()}
+    assert summary.startswith("interrupted, no verdict: ")
+    assert figures["documents offered"] >= figures["documents sent"] > 0
+    closed = sum(figures[name] for name in ("delivered once", "duplicated", "refused", "outstanding"))
+    assert figures["deliveries expected"] == closed
+    assert figures["delivered once"] > 0
+    assert {"series.parquet", "histograms.json", "logs"} <= {file.name for file in (tmp_path / folder).iterdir()}
+    errors = told.read_text(encoding="utf-8")
+    assert errors.endswith("docaxis: interrupted\n")
+    assert "Traceback" not in errors
+    assert "Event loop is closed" not in errors
+    assert "docaxis: still ending" in errors
 
 
 def _join(told: Path, folder: Path) -> subprocess.Popen[bytes]:

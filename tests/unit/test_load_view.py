@@ -3,7 +3,7 @@ and without one. The state is known to the last number, and comes as it does in 
 
 import io
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from docaxis.commands.conduct_load import LoadMoment
 from docaxis.commands.run import PLAIN_INTERVAL_S, _teller
 from docaxis.domain.plan import first_plan, paused
 from monitor.histogram import Histogram
-from monitor.load_view import BEHIND_S, Now, load_line, load_table
+from monitor.load_view import BEHIND_S, Now, load_line, load_partial, load_table
 from monitor.reading import ARRIVALS, GENERATOR, LEDGER, Reading, Readings
 from monitor.report_words import report_word
 from monitor.seconds import SecondReading
@@ -54,11 +54,12 @@ def _known() -> tuple[Readings, Series]:
         stages = _stages(lateness=(late_ms, 1.0), schedule_error=(late_ms / 2,))
         full, begun = SecondReading(counts, stages), SecondReading({"offered": 3, "offered_deliveries": 9})
         put(GENERATOR, source, seconds={shown: full, newest: begun})
-        put(ARRIVALS, source, counts={"in_flight": offered // 10})
+        put(ARRIVALS, source, counts={"scheduled": offered + 10, "acked": offered, "in_flight": offered // 10})
     stages = _stages(delivery=(40,) * 98 + (900,) * 2, delivery_uncorrected=(30,), routing=(25,), pickup=(2,))
     full, begun = SecondReading({"received": 750}, stages), SecondReading({"received": 8})
     put("status", seconds={newest - 1: full, newest: begun})
-    put(LEDGER, counts={"outstanding": 1_234, "refused": 17, "late": 6})
+    audited = {"deliveries_expected": 4_000, "delivered_once": 2_747, "duplicated": 2}
+    put(LEDGER, counts={**audited, "outstanding": 1_234, "refused": 17, "late": 6})
     return readings, series
 
 
@@ -77,6 +78,16 @@ LINE = {
     "outstanding": 1234,
     "refused": 17,
     "late by": 12.5,
+}
+
+PARTIAL = {
+    "documents offered": 220,
+    "documents sent": 200,
+    "deliveries expected": 4000,
+    "delivered once": 2747,
+    "duplicated": 2,
+    "refused": 17,
+    "outstanding": 1234,
 }
 
 TABLE = {
@@ -98,7 +109,7 @@ TABLE = {
 }
 
 
-def _check(text: str, wanted: dict[str, float], language: Language) -> None:
+def _check(text: str, wanted: Mapping[str, float], language: Language) -> None:
     """Check that each figure stands behind its name, in the language."""
     for name, value in wanted.items():
         label = report_word(name, language)
@@ -125,6 +136,13 @@ def test_the_line_has_every_figure(language: Language) -> None:
     assert line.split()[:3] == ["20", "s", "load"]
     assert line.endswith("512 MiB")
     _check(line, LINE, language)
+
+
+@pytest.mark.parametrize("language", [EN, VI])
+def test_an_interrupted_run_says_what_it_had_come_to(language: Language) -> None:
+    line = load_partial(_now(language))
+    assert line.startswith(report_word("interrupted, no verdict", language) + ": 20 s  load  ")
+    _check(line, PARTIAL, language)
 
 
 @pytest.mark.parametrize("language", [EN, VI])
@@ -168,7 +186,6 @@ def test_a_run_shows_the_table_on_a_terminal_and_a_line_now_and_then_without_one
     moment = LoadMoment(20.4, PLAN, series, readings, 512 * 2**20)
     clock_s = [1000.0]
     monkeypatch.setattr("sys.stdout.isatty", lambda: terminal)
-    monkeypatch.setattr("docaxis.commands.run.time.time_ns", lambda: NOW_US * 1000)
     monkeypatch.setattr("docaxis.commands.run.time.monotonic", lambda: clock_s[0])
 
     def show(console: Console) -> None:

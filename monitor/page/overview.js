@@ -1,6 +1,6 @@
 // What is seen first: the state in one sentence, the tiles, the ledger, the stages.
 
-import { $, el, setClass, setText } from "./dom.js";
+import { $, el, setClass, setText, tableHead } from "./dom.js";
 import { count, duration, rate } from "./format.js";
 import { balances, newest } from "./model.js";
 import { currentLanguage, say } from "./words.js";
@@ -137,31 +137,36 @@ export function drawLedger(model, openList) {
 
 const STAGES = ["send_delay", "acceptance", "routing", "pickup", "delivery", "delivery_uncorrected"];
 
-export function drawStages(model) {
-  const language = currentLanguage();
-  const head = ["stage", "samples", "median", "p99"];
-  const widest = Math.max(1, ...STAGES.map((name) => model.stages[name]?.[2] ?? 0));
+const STAGE_HEADS = ["stage", "samples", "median", "p99"];
+let stages = null;
+
+function makeStages() {
   const rows = STAGES.map((name) => {
-    const [samples, p50, p99] = model.stages[name] ?? [0, 0, 0];
-    const bar = el("span", { className: "bar" }, el("i", {}));
-    bar.firstChild.style.width = `${(100 * p99) / widest}%`;
-    const [short, rest] = say(`stage_${name}`).split(": ");
-    return el(
-      "tr",
-      { className: name === "delivery" ? "row-sum" : "" },
-      el("th", { scope: "row" }, short, el("small", {}, rest ?? ""), bar),
-      el("td", { className: "number" }, count(samples, language)),
-      el("td", { className: "number" }, samples ? duration(p50, language) : "–"),
-      el("td", { className: "number" }, samples ? duration(p99, language) : "–"),
-    );
+    const [short, rest, bar] = [el("span"), el("small"), el("i")];
+    const cells = STAGE_HEADS.slice(1).map(() => el("td", { className: "number" }));
+    const head = el("th", { scope: "row" }, short, rest, el("span", { className: "bar" }, bar));
+    return { row: el("tr", { className: name === "delivery" ? "row-sum" : "" }, head, ...cells), short, rest, bar, cells };
   });
-  $("stages").replaceChildren(
-    el("div", { className: "card-head" }, el("h2", {}, say("stages"))),
-    el(
-      "table",
-      {},
-      el("thead", {}, el("tr", {}, ...head.map((key, i) => el("th", { scope: "col", className: i ? "number" : "" }, say(key))))),
-      el("tbody", {}, ...rows),
-    ),
-  );
+  const table = el("table", {}, tableHead(STAGE_HEADS.map((_, i) => ["", i ? "number" : ""])), el("tbody", {}, ...rows.map(({ row }) => row)));
+  stages = { title: el("h2"), heads: [...table.tHead.rows[0].cells], rows };
+  $("stages").replaceChildren(el("div", { className: "card-head" }, stages.title), table);
+}
+
+/** The stages of a delivery's time. The table stays the same elements: a new one each second costs the browser dear. */
+export function drawStages(model) {
+  if (!stages) makeStages();
+  const language = currentLanguage();
+  setText(stages.title, say("stages"));
+  STAGE_HEADS.forEach((key, i) => setText(stages.heads[i], say(key)));
+  const widest = Math.max(1, ...STAGES.map((name) => model.stages[name]?.[2] ?? 0));
+  STAGES.forEach((name, number) => {
+    const { short, rest, bar, cells } = stages.rows[number];
+    const [samples, p50, p99] = model.stages[name] ?? [0, 0, 0];
+    const [title, explained] = say(`stage_${name}`).split(": ");
+    setText(short, title);
+    setText(rest, explained ?? "");
+    bar.style.width = `${(100 * p99) / widest}%`;
+    const figures = [count(samples, language), samples ? duration(p50, language) : "–", samples ? duration(p99, language) : "–"];
+    figures.forEach((figure, i) => setText(cells[i], figure));
+  });
 }

@@ -53,13 +53,25 @@ function refusedRow([at, code, reason, id, , , place], names, journey) {
   );
 }
 
+let objectives = null;
+
+function makeObjectives() {
+  const body = el("tbody");
+  const table = el("table", {}, tableHead([[""], ["", "number"], ["", "number"], [""]]), body);
+  objectives = { title: el("h2"), heads: [...table.tHead.rows[0].cells], body, period: el("small") };
+  $("objectives").replaceChildren(el("div", { className: "card-head" }, objectives.title), table, objectives.period);
+}
+
 export function drawObjectives(model) {
   const language = currentLanguage();
   const box = $("objectives");
   box.hidden = !model.objectives.length;
   if (box.hidden) return;
   const days = model.objectives[0].period_days;
-  const heads = [[say("objective")], [say("target"), "number"], [say("achieved"), "number"], [say("budget_left")]];
+  if (!objectives) makeObjectives();
+  const heads = ["objective", "target", "achieved", "budget_left"];
+  heads.forEach((key, i) => setText(objectives.heads[i], say(key)));
+  setText(objectives.title, say("objectives"));
   const rows = model.objectives.map((one) => {
     const left = el("span", { className: `bar bar-${one.state}` }, el("i", {}));
     left.firstChild.style.width = `${Math.max(0, Math.min(1, one.budget_left ?? 0)) * 100}%`;
@@ -72,11 +84,8 @@ export function drawObjectives(model) {
       el("td", {}, budget(one.budget_left, language), left),
     );
   });
-  box.replaceChildren(
-    el("div", { className: "card-head" }, el("h2", {}, say("objectives"))),
-    el("table", {}, tableHead(heads), el("tbody", {}, ...rows)),
-    ...(days ? [el("small", {}, say("budget_period", { days: count(days, language) }))] : []),
-  );
+  objectives.body.replaceChildren(...rows);
+  setText(objectives.period, days ? say("budget_period", { days: count(days, language) }) : "");
 }
 
 /** What is left of an error budget; where it is overspent, how often it was spent: minus so many per cent says little. */

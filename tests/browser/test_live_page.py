@@ -125,6 +125,24 @@ async def test_a_document_is_looked_up_with_the_keyboard_alone() -> None:
         await expect(rows.first).to_contain_text("delivered once")
 
 
+@pytest.mark.parametrize(
+    ("language", "says"),
+    [("en", "The stream workers do not answer"), ("vi", "Các tiến trình đối soát không trả lời")],
+)
+async def test_a_lookup_whose_owner_is_silent_says_so(language: str, says: str) -> None:
+    """Not "no such document": nobody could tell."""
+    axis = busy_axis()
+    async with served(axis) as url, browser() as one:
+        page = await one.new_page()
+        await page.goto(f"{url}/?lang={language}")
+        await expect(page.locator("#link")).to_have_class("link link-live", timeout=WITHIN_MS)
+        axis.url = "http://127.0.0.1:9"
+        axis.publish()
+        await page.locator("#find-id").fill(axis.events[0].document_id)
+        await page.keyboard.press("Enter")
+        await expect(page.locator("#drawer [role=alert]")).to_have_text(f"{says}: {axis.url}", timeout=WITHIN_MS)
+
+
 async def test_agencies_are_ranked_filtered_and_strangers_shown_as_such() -> None:
     axis = busy_axis()
     async with served(axis) as url, browser() as one, opened(url, one, "lang=vi") as page:

@@ -136,7 +136,7 @@ def _show_partial(
         now = _now(moment, run_id, language)
         ledger = ledger_totals(moment.readings, run_id, drained=False)
         rows = list(with_outstanding(moment.series.rows()))
-        write_load_files(folder, LoadFigures(moment.readings, run_id, moment.plan, ledger, rows))
+        write_load_files(folder, LoadFigures(moment.readings, run_id, moment.plan, ledger, rows), {})
         console.print(load_partial(now), highlight=False, soft_wrap=True)
     if folder.exists():
         console.print(os.path.relpath(folder), highlight=False, soft_wrap=True)

@@ -42,7 +42,7 @@ def step_content(content: Mapping[str, Any], step: Step) -> dict[str, Any]:
         {"name": "step", "kind": "load", "duration": f"{step.measure_s:g} s", **rate},
         *drain,
     ]
-    keeps_up = {"name": "keeps up", "backlog_slope": GROWTH_SHARE * step.rate}
+    keeps_up = {"name": "keeps up at the step's rate", "backlog_slope": GROWTH_SHARE * step.rate}
     objectives = [{**one, "abort": False} for one in content.get("objectives", []) if "at_least" not in one]
     faults = [fault for fault in content.get("faults", []) if fault["kind"] == "limited-hub"]
     return {**content, "phases": phases, "objectives": [*objectives, keeps_up], "faults": faults}

@@ -22,6 +22,7 @@ def inconsistencies(content: Mapping[str, Any]) -> list[Mistake]:
     mistakes = [*_of_phases(phases), *_of_faults(_tables(content, "faults"), phases)]
     mistakes += _of_newcomers(_tables(content, "newcomers"), phases)
     mistakes += _twice("objectives", _tables(content, "objectives"))
+    mistakes += _of_closed_phases(phases, _tables(content, "objectives"))
     if traffic and not any(_share(kind) for kind in traffic):
         mistakes.append((("traffic",), "the shares of the traffic add up to nothing"))
     return mistakes
@@ -88,6 +89,27 @@ def _of_faults(faults: Sequence[Mapping[str, Any]], phases: Sequence[Mapping[str
         phase = next((one for one in sending if one.get("name") == name), None) if name else next(iter(measured), None)
         if kind == "delay" and phase is not None and phase.get("arrivals") == "closed":
             yield ("faults", number), f"fault 'delay': in a closed phase ({phase.get('name')}) nothing is due"
+
+
+def _of_closed_phases(
+    phases: Sequence[Mapping[str, Any]], objectives: Sequence[Mapping[str, Any]]
+) -> Iterator[Mistake]:
+    """Yield closed phases that are measured beside open ones, where an objective is about latencies.
+
+    A closed loop's latencies are shown and not judged, and what is counted by agency or priority does not tell phases
+    apart: those of the open phases could not be judged either.
+    """
+    measured = [
+        (number, phase.get("arrivals") == "closed")
+        for number, phase in enumerate(phases)
+        if phase.get("kind", "load") not in ("warm-up", "drain")
+    ]
+    if not any("stage" in one for one in objectives) or all(not closed for _, closed in measured):
+        return
+    for number, closed in measured:
+        if closed and not all(one for _, one in measured):
+            why = f"phase {phases[number].get('name')!r} is closed, and objectives are about the latencies of others"
+            yield ("phases", number, "arrivals"), f"{why}; make it a warm-up, or run it by itself"
 
 
 def _of_newcomers(newcomers: Sequence[Mapping[str, Any]], phases: Sequence[Mapping[str, Any]]) -> Iterator[Mistake]:

@@ -156,6 +156,19 @@ def test_a_fault_that_could_not_happen_in_its_phase_is_refused(fault: str, said:
     assert said in _said(f"{SOUND}{phases}[[faults]]\n{fault}\n")
 
 
+def test_a_closed_phase_is_not_measured_beside_open_ones_whose_latencies_are_judged() -> None:
+    closed = '[[phases]]\nname = "closed"\nduration = "5 s"\narrivals = "closed"\nin_flight = 100\n'
+    latency = '[[objectives]]\nname = "fast"\nstage = "delivery"\npercentile = 99\nat_most = "1 s"\n'
+    refused = "phase 'closed' is closed, and objectives are about the latencies of others"
+    assert refused in _said(f"{SOUND}{closed}{latency}")
+    for sound in (
+        f"{SOUND}{closed}",
+        f"{SOUND}{closed}{latency}".replace('"closed"\nduration', '"closed"\nkind = "warm-up"\nduration'),
+        f'name = "all-closed"\n{closed}{latency}',
+    ):
+        parse_workload(sound, "trial.toml", None)
+
+
 def test_all_that_is_wrong_is_told_at_once_each_at_its_line() -> None:
     """Within a table, between tables, and although the tables themselves are at fault."""
     text = (

@@ -1,13 +1,15 @@
 """Was the generator itself on time? Pure: what the fleets measured of themselves in, reasons for doubt out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from docaxis.workload.model import GeneratorBounds
+from docaxis.workload.objectives import Objective
 from docaxis.workload.units import duration_text
 from monitor.histogram import Histogram
 from monitor.load_figures import LoadFigures
+from monitor.objectives import Judgement
 from monitor.reading import GENERATOR, MEASURED, Reading
 
 #: Names in a fleet's readings, of the measured phases.
@@ -60,8 +62,13 @@ class GeneratorCheck:
         }
 
 
-def check_generator(figures: LoadFigures, bounds: GeneratorBounds) -> GeneratorCheck:
-    """Judge the fleets by the workload's bounds."""
+def check_generator(
+    figures: LoadFigures,
+    bounds: GeneratorBounds,
+    objectives: Sequence[Objective] = (),
+    judgements: Sequence[Judgement] = (),
+) -> GeneratorCheck:
+    """Judge the fleets by the workload's bounds, and by what became of its objectives."""
     readings = figures.readings.of(figures.run, GENERATOR)
     counts = figures.readings.counts(figures.run, GENERATOR)
     lags = [Histogram.from_sparse(one.stages[LAG]) for one in readings if LAG in one.stages]
@@ -77,7 +84,46 @@ def check_generator(figures: LoadFigures, bounds: GeneratorBounds) -> GeneratorC
         receivers_busy_share=max((_busy_share(one) for one in readings if not _offers(one)), default=0.0),
         reasons=(),
     )
-    return GeneratorCheck(**{**_fields(check), "reasons": tuple(_reasons(check, bounds))})
+    reasons = (*_reasons(check, bounds), *who_was_slow(objectives, judgements, check))
+    return replace(check, reasons=reasons)
+
+
+def who_was_slow(
+    objectives: Sequence[Objective], judgements: Sequence[Judgement], check: GeneratorCheck
+) -> tuple[str, ...]:
+    """Return why a missed objective says nothing of the hub: at its percentile the generator itself was late enough.
+
+    A bound on the generator's p99 lets it stand still for a hundredth of the time, and an objective on p99.9 shows just
+    that. So the generator's own lateness is looked at where the objective looks: if the objective would have been met
+    without it, who was slow cannot be told.
+    """
+    reasons = []
+    for one, judgement in zip(objectives, judgements, strict=True):
+        if judgement.met is not False or judgement.value is None or one.percentile is None:
+            continue
+        own_s = max((_at(histogram, one.percentile) for histogram in _own(str(one.stage), check)), default=0.0)
+        if judgement.value - own_s <= judgement.limit:
+            reasons.append(
+                f"objective {one.name!r} was missed by less than the generator itself was late at its percentile "
+                f"({own_s * 1000:,.1f} ms): who was slow cannot be told"
+            )
+    return tuple(reasons)
+
+
+def _own(stage: str, check: GeneratorCheck) -> tuple[Histogram, ...]:
+    """Return what the generator was late by itself in a stage: sending, or taking notice of what came."""
+    return {
+        "send_delay": (check.schedule_error,),
+        "delivery": (check.schedule_error, check.loop_lag),
+        "delivery_uncorrected": (check.loop_lag,),
+        "pickup": (check.loop_lag,),
+        "publish": (check.loop_lag,),
+    }.get(stage, ())
+
+
+def _at(histogram: Histogram, percentile: float) -> float:
+    """Return the seconds at a percentile."""
+    return (histogram.max_us if percentile == 100 else histogram.quantile_us(percentile / 100)) / 1e6
 
 
 def _busy_share(reading: Reading) -> float:
@@ -87,10 +133,6 @@ def _busy_share(reading: Reading) -> float:
 
 def _offers(reading: Reading) -> bool:
     return any(name.startswith("offered@") for name in reading.counts)
-
-
-def _fields(check: GeneratorCheck) -> dict[str, Any]:
-    return {name: getattr(check, name) for name in GeneratorCheck.__slots__}
 
 
 def _reasons(check: GeneratorCheck, bounds: GeneratorBounds) -> Sequence[str]:

@@ -31,6 +31,18 @@ def judge_objectives(
     return [_judge(one, figures, registry, dropped) for one in objectives]
 
 
+def not_judged(judgements: Iterable[Judgement], figures: LoadFigures) -> list[str]:
+    """Return the objectives of which nothing was seen, as faults of the run: what was not judged did not hold.
+
+    Of a closed loop latencies are shown and not judged, and nobody expects them to be.
+    """
+    if any(figures.plan.phases[number].closed for number in figures.measured):
+        return []
+    return [
+        f"objective {one.name!r} could not be judged: nothing of it was seen" for one in judgements if one.met is None
+    ]
+
+
 def _judge(one: Objective, figures: LoadFigures, registry: Registry, dropped: int) -> Judgement:
     if one.stage is not None:
         return _judge_latency(one, figures, registry)

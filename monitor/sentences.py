@@ -49,6 +49,16 @@ _SENTENCES = (
     (r"([\d,.]+) outstanding", r"\1 lượt giao còn chờ"),
     (r"([\d,.]+) documents, ([\d,.]+) deliveries", r"\1 văn bản, \2 lượt giao"),
     (r"([\d,.]+) deliveries", r"\1 lượt giao"),
+    (
+        r"objective (.+) was missed by less than the generator itself was late at its percentile \(([\d,.]+) ms\): "
+        r"who was slow cannot be told",
+        r"mục tiêu \1 không đạt, nhưng mức thiếu nhỏ hơn độ trễ của chính máy phát ở phân vị đó (\2 ms): "
+        r"không thể biết bên nào chậm",
+    ),
+    (
+        r"objective (.+) could not be judged: nothing of it was seen",
+        r"không phán xét được mục tiêu \1: không thấy gì thuộc về nó",
+    ),
     (r"begun", r"đã bắt đầu"),
     (r"stood still for (\S+) s", r"đứng yên \1 giây"),
     (r"killed and started again", r"bị ngắt và khởi động lại"),

@@ -24,6 +24,9 @@ Int64s = npt.NDArray[np.int64]
 #: How often the event loop is asked whether it is on time.
 TICK_S = 0.01
 
+#: Looks that one late look stands for, at most: ten minutes' worth.
+LOOKS_MAX = 60_000
+
 #: The wall clock's drift against the monotonic one within a tick is far below this.
 STEP_US = 1_000
 
@@ -143,7 +146,10 @@ class GeneratorWatch:
             gc.callbacks.remove(self._on_gc)
 
     def _note_tick(self, lag_us: int, now_ns: int) -> None:
-        lag = np.array([lag_us], np.int64)
+        # A loop that was held up for long missed all looks that were due meanwhile: each would have found it late by
+        # what was left. One look for the whole time would be the omission that the tool is there to avoid.
+        tick_us = round(TICK_S * 1e6)
+        lag = np.arange(lag_us, lag_us % tick_us - 1, -tick_us, dtype=np.int64)[:LOOKS_MAX]
         self.tally.observe("loop_lag", lag)
         measuring = self._measuring()
         if measuring:

@@ -19,7 +19,7 @@ from monitor.load_result import (
     load_test_fields,
     write_load_files,
 )
-from monitor.objectives import Judgement, judge_objectives
+from monitor.objectives import Judgement, judge_objectives, not_judged
 from monitor.reading import ARRIVALS
 from monitor.result import result_of, write_result
 from monitor.series import with_outstanding
@@ -44,9 +44,10 @@ def conclude(settings: Settings, test: LoadTest, conducted: ConductedLoad, start
     figures = LoadFigures(readings, run_id, conducted.plan, ledger, list(with_outstanding(conducted.series.rows())))
     arrivals, injected = readings.counts(run_id, ARRIVALS), Injected.of(readings, run_id)
     judgements = judge_objectives(workload.objectives, figures, test.registry, arrivals.get("dropped", 0))
-    generator = check_generator(figures, workload.generator)
+    generator = check_generator(figures, workload.generator, workload.objectives, judgements)
     faults = account_faults(ledger, arrivals, injected, conducted.unreadable)
     faults += [f"ended early: {conducted.aborted}"] if conducted.aborted else []
+    faults += not_judged(judgements, figures)
     met = not faults and all(one.met is not False for one in judgements)
     exit_code = 3 if generator.reasons else 0 if met else 1
     result = load_test_result(

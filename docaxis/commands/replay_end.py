@@ -25,7 +25,7 @@ from monitor.fidelity_view import fidelity_result, fidelity_table
 from monitor.generator_check import check_generator
 from monitor.load_figures import LoadFigures
 from monitor.load_view import objectives_table
-from monitor.objectives import Judgement, judge_objectives
+from monitor.objectives import Judgement, judge_objectives, not_judged
 from monitor.progress import closing_view
 from monitor.report import write_report
 from monitor.result import latency_seconds, write_result
@@ -97,7 +97,7 @@ async def conclude_replay(settings: Settings, replayed: Replayed, language: Lang
         *result["invalid_reasons"],
         *(f"objective {one.name!r} missed" for one in judgements if one.met is False),
     ]
-    shown_verdict = replace(verdict, milestones=(), faults=(*verdict.faults, *reasons))
+    shown_verdict = replace(verdict, milestones=(), faults=(*result["faults"], *reasons))
     console.print(closing_view(shown_verdict, stages, result["rates"], language, closed=plan.closed))
     shown = f"{os.path.relpath(path)}   {os.path.relpath(report)}"
     console.print(f"{conducted.wall_seconds:,.1f} s   {shown}", highlight=False)
@@ -132,9 +132,11 @@ def result_of_replay(
     rows = [] if plan.as_recorded else list(with_outstanding(conducted.series.rows()))
     figures = LoadFigures(readings, plan.run, conducted.plan, ledger, rows)
     judgements = judge_objectives(workload.objectives, figures, test.registry, verdict.arrivals.get("dropped", 0))
-    generator = check_generator(figures, workload.generator)
+    generator = check_generator(figures, workload.generator, workload.objectives, judgements)
     # Without objectives no latency is judged, and how late the sender was is told by the fidelity.
     reasons = generator.reasons if any(one.met is not None for one in judgements) else ()
+    if not plan.as_recorded:  # recorded latencies are of no phase of this run
+        verdict = replace(verdict, faults=(*verdict.faults, *not_judged(judgements, figures)))
     missed = verdict.faults or any(one.met is False for one in judgements)
     exit_code = 3 if reasons else 1 if missed else 0
     judged = (figures, judgements, generator)

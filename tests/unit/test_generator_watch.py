@@ -106,6 +106,15 @@ def test_a_blocked_loop_is_lag() -> None:
         assert BLOCKED_US - TICK_S * 1e6 <= blocked.tally.stages[stage].max_us <= BLOCKED_US + TURNS_US
 
 
+def test_a_loop_that_was_blocked_missed_all_looks_that_were_due_meanwhile() -> None:
+    """One look that is late by 50 ms stands for five: the others would have found what was left of it."""
+    lag = watched(block).tally.stages["loop_lag"]
+    ticks = BLOCKED_US / (TICK_S * 1e6)
+    late = lag.count - lag.count_at_most(round(TICK_S * 1e6))
+    assert ticks - 2 <= late <= ticks + 1
+    assert lag.count >= 1 / TICK_S * 0.5 + ticks
+
+
 def test_time_spent_collecting_garbage_is_counted() -> None:
     assert watched(nothing).tally.counts["gc_us"] == 0
     counts = watched(collect).tally.counts

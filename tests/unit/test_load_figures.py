@@ -12,7 +12,7 @@ from docaxis.workload.objectives import Objective
 from monitor.generator_check import check_generator
 from monitor.load_figures import LoadFigures
 from monitor.load_result import Injected, account_faults, traffic_of
-from monitor.objectives import judge_objectives
+from monitor.objectives import judge_objectives, not_judged
 from monitor.reading import GENERATOR, MEASURED, TRAFFIC, Reading, Readings, Tally, decode_reading, encode_reading
 from monitor.seconds import Seconds
 from monitor.series import OPEN_SECONDS, Series, with_outstanding
@@ -101,6 +101,16 @@ def test_objectives_are_judged_on_the_measured_phases_alone() -> None:
     assert _judge(_figures(), **LATENCY, at_most="2 ms", agencies=["ministry"]).met is None
 
 
+def test_an_objective_of_which_nothing_was_seen_does_not_hold() -> None:
+    unseen = {"stage": "routing", "percentile": 99, "at_most": "2 ms"}
+    for figures, faults in (
+        (_figures(), ["objective 'o' could not be judged: nothing of it was seen"]),
+        (_figures(closed=True), []),
+    ):
+        assert not_judged([_judge(figures, **unseen)], figures) == faults
+    assert not_judged([_judge(_figures(3000), **LATENCY, at_most="2 ms")], _figures()) == []
+
+
 def test_counts_rates_and_slopes_are_judged() -> None:
     assert _judge(_figures(), count="lost").met is False
     assert _judge(_figures(), count="lost", at_most_count=1).met is True
@@ -123,6 +133,43 @@ def test_a_late_generator_is_told_from_one_that_was_held() -> None:
     assert "who was slow cannot be told" in reason
     (reason,) = check_generator(_figures(clock_step_us=60_000), bounds).reasons
     assert "clock stepped" in reason
+
+
+def _frozen_once(*, for_us: int, of_s: int) -> LoadFigures:
+    """A sender that stood still once: what was due meanwhile was late by what was left of it, at 100 documents/s."""
+    sent = 100 * of_s
+    waits_us = np.zeros(sent, np.int64)
+    held = for_us // 10_000
+    waits_us[:held] = np.arange(for_us, for_us - held * 10_000, -10_000)
+    figures, generator, status = _figures(), Tally(), Tally()
+    generator.observe("schedule_error@1", waits_us + 200)
+    status.observe("delivery@1", waits_us + 3_000)
+    status.observe("routing@1", np.full(sent, 3_000, np.int64))
+    generator.counts.update({"offered@1": sent, "wall_us": of_s * SECOND})
+    figures.readings.put(_reading(GENERATOR, 2, generator, "fleet-0"))
+    figures.readings.put(_reading("status", 2, status))
+    return figures
+
+
+def _checked(figures: LoadFigures, **keys: Any) -> tuple[bool | None, tuple[str, ...]]:
+    objective = Objective.model_validate({"name": "o", **keys})
+    judgements = judge_objectives([objective], figures, Registry.load(), dropped=0)
+    check = check_generator(figures, GeneratorBounds(), [objective], judgements)
+    return judgements[0].met, check.reasons
+
+
+def test_a_generator_that_stood_still_within_its_bounds_is_not_taken_for_a_slow_hub() -> None:
+    """Two seconds of ten minutes are a third of a hundredth: below the bound on p99, and all of what p99.9 shows."""
+    frozen = _frozen_once(for_us=2 * SECOND, of_s=600)
+    tail = {"stage": "delivery", "percentile": 99.9, "at_most": "1 s"}
+    met, (reason,) = _checked(frozen, **tail)
+    assert not met
+    assert "objective 'o' was missed by less than the generator itself was late" in reason
+    assert "who was slow cannot be told" in reason
+    assert _checked(frozen, stage="delivery", percentile=99, at_most="1 s") == (True, ())
+    assert _checked(frozen, stage="routing", percentile=99.9, at_most="2 ms") == (False, ()), "no doing of the sender's"
+    slow_hub = _figures(delivery_us=2 * SECOND, error_us=900)
+    assert _checked(slow_hub, **tail) == (False, ()), "a slow hub does not look like a slow generator either"
 
 
 def _with_receivers(cpu_us: int = 0, lag_us: int = 10, **sender: Any) -> LoadFigures:

@@ -15,7 +15,7 @@ The newest seconds count so that a bad beginning ends no run that recovers. All 
 `MEASURED_FIRST_S` seconds of measured phases are complete, and begin anew after a pause or another phase.
 """
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -53,7 +53,7 @@ class Objective(BaseModel):
     """How long that percentile may be."""
     agencies: tuple[str, ...] = ()
     """Only deliveries to these agencies (codes or kinds)."""
-    priorities: tuple[int, ...] = ()
+    priorities: tuple[Annotated[int, Field(ge=0, le=4)], ...] = ()
     """Only deliveries of documents of these priorities, 0 to 4."""
     count: Count | None = None
     """What is counted over the whole run."""

@@ -76,6 +76,10 @@ def test_all_faults_at_once_each_with_line_and_nearest_word() -> None:
             "delivery",
         ),
         ("[[objectives]]\nname = 'a'", "0 are given"),
+        (
+            "[[objectives]]\nname = 'a'\nstage = 'delivery'\npercentile = 99\nat_most = '1 s'\npriorities = [4, 9]",
+            "trial.toml:11: objectives.0.priorities.1 = 9: Input should be less than or equal to 4",
+        ),
     ],
 )
 def test_impossible_phases_faults_and_objectives(more: str, said: str) -> None:

@@ -5,10 +5,12 @@ import shlex
 import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from docaxis.commands.conduct import RoleCommand
+from docaxis.commands.named import not_there
 from docaxis.domain.agency import Registry
 from docaxis.settings import Settings
 from docaxis.workload.file import LoadedWorkload, load_workload, workload_of
@@ -87,12 +89,18 @@ def prepare(
     fleets: int = 1,
     external_fleets: int = 0,
     content: dict[str, Any] | None = None,
+    named: bool = True,
 ) -> LoadTest:
-    """Read a workload and whatever it names, before anything is started. Raises UsageError for all faults."""
-    loaded = load_workload(name) if content is None else workload_of(content, name)
+    """Read a workload and whatever it names, before anything is started. Raises UsageError for all faults.
+
+    Without `named`, what it names need not be there yet: agencies that are still to join.
+    """
     changes = {key: value for key, value in (("seed", seed), ("hub", hub)) if value is not None}
-    if changes:
-        loaded = replace(workload_of({**loaded.content, **changes}, loaded.place), folder=loaded.folder)
+    look = partial(not_there, registry_file=registry) if named else None
+    if content is None:
+        loaded = load_workload(name, changes=changes, look=look)
+    else:
+        loaded = workload_of({**content, **changes}, name, look=look)
     phases = [dict(phase) for phase in loaded.content["phases"]]
     for phase in phases:
         if "file" in phase:
@@ -101,8 +109,8 @@ def prepare(
     for kind in traffic:
         if "like" in kind:
             kind["like"] = str(loaded.path(Path(kind["like"])).absolute())
-    named = loaded.workload.registry
-    registry_file = registry or (loaded.path(named) if named is not None else None)
+    own = loaded.workload.registry
+    registry_file = registry or (loaded.path(own) if own is not None else None)
     pathed = {**loaded.content, "phases": phases} | ({"traffic": traffic} if traffic else {})
     loaded = replace(loaded, workload=workload_of(pathed, loaded.place).workload)
     return LoadTest(

@@ -49,7 +49,7 @@ class Baseline:
         cls, name: str, *, registry: Path | None, seed: int | None, hub: str | None, measure_s: float | None
     ) -> "Baseline":
         """Read it. Raises UsageError for what is wrong with it, or if it asks for nothing."""
-        test = prepare(name, registry=registry, seed=seed, hub=hub)
+        test = prepare(name, registry=registry, seed=seed, hub=hub, named=False)  # it may be about the newcomers
         content = {key: value for key, value in offered_content(test).items() if key != "registry"}
         if not content.get("objectives"):
             raise UsageError(
@@ -153,7 +153,7 @@ class OnboardingRuns:
         else:
             content |= {key: self._without(content.get(key, ())) for key in ("faults", "objectives")}
         registry = self.registry_file if joined else self.baseline.registry_file
-        return prepare(self.baseline.name, registry=registry, fleets=self.fleets, content=content)
+        return prepare(self.baseline.name, registry=registry, fleets=self.fleets, content=content, named=joined)
 
     def _without(self, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """Return faults or objectives but those of newcomers alone: a slow newcomer is slow only where it is."""

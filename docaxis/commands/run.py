@@ -89,10 +89,10 @@ def run(
     page = live_settings("127.0.0.1", page_port, None, token_file)
     test = prepare(workload, registry=registry, seed=seed, hub=hub, fleets=fleets, external_fleets=external_fleets)
     expected = preview(test.loaded.workload, test.registry, test.started_ms)
+    joined_of(Offer(test.run, 1, test.started_ms, offered_content(test)), test.registry)  # fleets can make a load of it
     if check:
         print(json.dumps(expected.as_data()) if as_json else expected.text())
         return
-    joined_of(Offer(test.run, 1, test.started_ms, offered_content(test)), test.registry)  # names and traces exist
     if needs_broker(test.loaded.workload.faults) and settings.kafka.bootstrap_servers:
         raise UsageError(
             "the workload stops the broker, and --bootstrap-servers names a cluster that is not ours to stop",

@@ -18,19 +18,20 @@ _WITHOUT_RATE = ("closed", "trace")
 
 def inconsistencies(content: Mapping[str, Any]) -> list[Mistake]:
     """Return what contradicts itself between the tables of a workload, and where."""
-    phases, traffic = _tables(content, "phases"), _tables(content, "traffic")
-    mistakes = [*_of_phases(phases), *_of_faults(_tables(content, "faults"), phases)]
-    mistakes += _of_newcomers(_tables(content, "newcomers"), phases)
-    mistakes += _twice("objectives", _tables(content, "objectives"))
-    mistakes += _of_closed_phases(phases, _tables(content, "objectives"))
+    phases, traffic = tables(content, "phases"), tables(content, "traffic")
+    mistakes = [*_of_phases(phases), *_of_faults(tables(content, "faults"), phases)]
+    mistakes += _of_newcomers(tables(content, "newcomers"), phases)
+    mistakes += _twice("objectives", tables(content, "objectives"))
+    mistakes += _of_closed_phases(phases, tables(content, "objectives"))
     if traffic and not any(_share(kind) for kind in traffic):
         mistakes.append((("traffic",), "the shares of the traffic add up to nothing"))
     return mistakes
 
 
-def _tables(content: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    tables = content.get(key)
-    return [one if isinstance(one, Mapping) else {} for one in tables] if isinstance(tables, list) else []
+def tables(content: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    """Return an array of tables as far as it is one; what is no table in it is an empty one."""
+    rows = content.get(key)
+    return [one if isinstance(one, Mapping) else {} for one in rows] if isinstance(rows, list) else []
 
 
 def _share(kind: Mapping[str, Any]) -> float:

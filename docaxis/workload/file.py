@@ -5,7 +5,7 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from operator import itemgetter
@@ -18,10 +18,14 @@ from pydantic import BaseModel, ValidationError
 from docaxis.domain.errors import UsageError
 from docaxis.workload.consistency import inconsistencies
 from docaxis.workload.model import Workload
+from docaxis.workload.refusing import Mistake
 
 _FOLDER = "data/workloads"
 #: Faults shown; a file with more is most likely another kind of file.
 FAULTS_SHOWN_MAX = 20
+
+#: Finds what is wrong with a workload's content beyond the file itself; told where the file's relative paths begin.
+Look = Callable[[Mapping[str, Any], Path | None], Sequence[Mistake]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,40 +55,56 @@ def shipped() -> dict[str, str]:
     return {file.name.removesuffix(".toml"): file.read_text("utf-8") for file in files if file.name.endswith(".toml")}
 
 
-def load_workload(name: str) -> LoadedWorkload:
-    """Read a shipped workload by name, or a file. Raises UsageError with all faults."""
+def load_workload(name: str, *, changes: Mapping[str, Any] | None = None, look: Look | None = None) -> LoadedWorkload:
+    """Read a shipped workload by name, or a file. Raises UsageError with all faults.
+
+    `changes` replace what the file says; `look` finds further faults.
+    """
     known = shipped()
     path = Path(name)
     if name in known and not path.is_file():
-        return parse_workload(known[name], f"the shipped workload {name}", None)
+        return parse_workload(known[name], f"the shipped workload {name}", None, changes=changes, look=look)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"give a file, or one of {', '.join(known)}"
         raise UsageError(f"there is no workload {name!r}: {error}", next_step=hint) from error
-    return parse_workload(text, name, path.absolute().parent)
+    return parse_workload(text, name, path.absolute().parent, changes=changes, look=look)
 
 
-def parse_workload(text: str, place: str, folder: Path | None) -> LoadedWorkload:
-    """Read a workload from TOML text; `place` names it in errors."""
+def parse_workload(
+    text: str,
+    place: str,
+    folder: Path | None,
+    *,
+    changes: Mapping[str, Any] | None = None,
+    look: Look | None = None,
+) -> LoadedWorkload:
+    """Read a workload from TOML text; `place` names it in errors. See `load_workload`."""
     try:
         raw = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{place} is not TOML: {error}", next_step="correct that line") from error
-    return workload_of(raw, place, folder, lines=text.splitlines())
+    return workload_of({**raw, **(changes or {})}, place, folder, lines=text.splitlines(), look=look)
 
 
 def workload_of(
-    raw: Mapping[str, Any], place: str, folder: Path | None = None, lines: Sequence[str] = ()
+    raw: Mapping[str, Any],
+    place: str,
+    folder: Path | None = None,
+    lines: Sequence[str] = (),
+    look: Look | None = None,
 ) -> LoadedWorkload:
     """Check the content of a workload. Raises UsageError with all faults, each at its line."""
     try:
         content = orjson.loads(orjson.dumps(raw, default=str))
     except TypeError as error:  # TOML's integers have no end
         raise UsageError(f"The workload {place} cannot be read: {error}", next_step="write smaller numbers") from error
+    further = look(content, folder) if look is not None else ()
     details: list[Any] = [
-        {"type": "inconsistent", "loc": where, "msg": why, "input": None} for where, why in inconsistencies(content)
+        {"type": "inconsistent", "loc": where, "msg": why, "input": None}
+        for where, why in (*inconsistencies(content), *further)
     ]
     workload: Workload | None = None
     try:

@@ -7,6 +7,7 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from docaxis.workload.faults import HUB_FAULTS
 from docaxis.workload.refusing import Mistake
 from docaxis.workload.units import parse_duration_us
 
@@ -20,6 +21,8 @@ def inconsistencies(content: Mapping[str, Any]) -> list[Mistake]:
     """Return what contradicts itself between the tables of a workload, and where."""
     phases, traffic = tables(content, "phases"), tables(content, "traffic")
     mistakes = [*_of_phases(phases), *_of_faults(tables(content, "faults"), phases)]
+    if content.get("hub") == "external":
+        mistakes += _of_hub(tables(content, "faults"))
     mistakes += _of_newcomers(tables(content, "newcomers"), phases)
     mistakes += _twice("objectives", tables(content, "objectives"))
     mistakes += _of_closed_phases(phases, tables(content, "objectives"))
@@ -111,6 +114,14 @@ def _of_closed_phases(
         if closed and not all(one for _, one in measured):
             why = f"phase {phases[number].get('name')!r} is closed, and objectives are about the latencies of others"
             yield ("phases", number, "arrivals"), f"{why}; make it a warm-up, or run it by itself"
+
+
+def _of_hub(faults: Sequence[Mapping[str, Any]]) -> Iterator[Mistake]:
+    """Yield faults of a hub where the run starts none."""
+    for number, fault in enumerate(faults):
+        if fault.get("kind") in HUB_FAULTS:
+            why = f"fault {fault['kind']!r}: the hub is external, and only one that the run starts can be befallen"
+            yield ("faults", number, "kind"), why
 
 
 def _of_newcomers(newcomers: Sequence[Mapping[str, Any]], phases: Sequence[Mapping[str, Any]]) -> Iterator[Mistake]:

@@ -52,6 +52,9 @@ _KEYS = ("count", "by", "agencies", "lasts", "rate")
 SENDER_FAULTS = ("duplicate", "delay", "reorder", "corrupt")
 RECEIVER_FAULTS = ("withhold-receipts", "silent-agency", "slow-consumer")
 
+#: To the hub that the run starts: an external one is nobody's to stop.
+HUB_FAULTS = ("paused-hub", "killed-hub", "limited-hub")
+
 
 def is_for_recipients(packet_id: str, seed: int) -> bool:
     """Return whether a packet's receipts may be withheld; every other packet may be befallen at its sender."""

@@ -173,6 +173,22 @@ def test_a_closed_phase_is_not_measured_beside_open_ones_whose_latencies_are_jud
         parse_workload(sound, "trial.toml", None)
 
 
+@pytest.mark.parametrize(
+    "fault", ['"paused-hub"\nlasts = "1 s"', '"killed-hub"', '"limited-hub"\nrate = "9 deliveries/s"']
+)
+def test_a_hub_that_the_run_does_not_start_is_not_befallen(
+    fault: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "trial.toml"
+    file.write_text(f"{SOUND}[[faults]]\nkind = {fault}\n", encoding="utf-8")
+    assert main(["run", "--check", str(file)]) == 0
+    assert main(["run", "--check", "--hub", "external", str(file)]) == 2
+    assert f"{file}:7: faults.0.kind: fault {fault.split()[0][1:-1]!r}: the hub is external" in capsys.readouterr().err
+    file.write_text(f'hub = "external"\n{file.read_text(encoding="utf-8")}', encoding="utf-8")
+    assert main(["run", "--check", str(file)]) == 2
+    assert main(["run", "--check", "--hub", "reference", str(file)]) == 0
+
+
 def test_all_that_is_wrong_is_told_at_once_each_at_its_line() -> None:
     """Within a table, between tables, and although the tables themselves are at fault."""
     text = (

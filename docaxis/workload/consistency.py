@@ -65,13 +65,14 @@ def _of_phases(phases: Sequence[Mapping[str, Any]]) -> Iterator[Mistake]:
             yield ("phases", number, "kind"), "a drain comes last, and once: it waits for what is outstanding"
     if phases and not any(map(_sends, phases)):
         yield ("phases",), "nothing is sent: a load, soak or warm-up phase is missing"
-    if sum(map(_duration_us, phases)) > DURATION_MAX_US:
+    if sum(_us(phase.get("duration")) for phase in phases) > DURATION_MAX_US:
         yield ("phases",), "the phases last longer than seven days"
 
 
-def _duration_us(phase: Mapping[str, Any]) -> int:
+def _us(duration: object) -> int:
+    """Return a duration as the model will read it; one that is none counts as nothing."""
     try:
-        return parse_duration_us(phase.get("duration"))
+        return parse_duration_us(duration)
     except ValueError:
         return 0
 
@@ -93,6 +94,9 @@ def _of_faults(faults: Sequence[Mapping[str, Any]], phases: Sequence[Mapping[str
         phase = next((one for one in sending if one.get("name") == name), None) if name else next(iter(measured), None)
         if kind == "delay" and phase is not None and phase.get("arrivals") == "closed":
             yield ("faults", number), f"fault 'delay': in a closed phase ({phase.get('name')}) nothing is due"
+        if phase is not None and 0 < _us(phase.get("duration")) <= _us(fault.get("at")):
+            why = f"phase {phase.get('name')!r} is over {phase['duration']} after its beginning, nothing happens then"
+            yield ("faults", number, "at"), f"fault {kind!r}: at is {fault['at']}, and {why}"
 
 
 def _of_closed_phases(

@@ -152,6 +152,11 @@ def test_check_shows_what_would_happen(capsys: pytest.CaptureFixture[str]) -> No
             'kind = "duplicate"\ncount = 1\nphase = "drain"',
             "there is no phase 'drain' that sends; there are load, closed",
         ),
+        (
+            'kind = "paused-hub"\nlasts = "1 s"\nat = "10 s"',
+            "trial.toml:18: faults.0.at: fault 'paused-hub': at is 10 s, and phase 'load' is over 10 s after",
+        ),
+        ('kind = "duplicate"\ncount = 1\nat = "1 h"\nphase = "closed"', "at is 1 h, and phase 'closed' is over 5 s"),
     ],
 )
 def test_a_fault_that_could_not_happen_in_its_phase_is_refused(fault: str, said: str) -> None:

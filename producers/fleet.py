@@ -112,6 +112,7 @@ class Fleet:
             lambda kind, count: watch.on_injected(kind, count, count),
             self._settings.seed,
             self._settings.share,
+            self._settings.partitions,
         )
 
     def _on_received(self, waiting: Sequence[Waiting], received_us: int) -> None:

@@ -3,14 +3,21 @@
 from collections.abc import Callable, Sequence
 
 from docaxis.domain.plan import Plan
+from docaxis.kafka.partitioner import partition_of
 from docaxis.workload.faults import RECEIVER_FAULTS, Fault, are_apart, is_for_recipients
 
 #: Told of a fault's name and how many deliveries it befell.
 OnInjected = Callable[[str, int], None]
 
+#: Number of the inbox that stands for all of them.
+_EVERY_INBOX = -1
+
 
 class ReceiverFaults:
-    """What befalls the recipients of one fleet. `codes` are the agencies that each fault names, empty for all."""
+    """What befalls the recipients of one fleet. `codes` are the agencies that each fault names, empty for all.
+
+    `share` is the fleet's number and how many there are, `inboxes` the partitions in which deliveries wait.
+    """
 
     def __init__(
         self,
@@ -20,14 +27,15 @@ class ReceiverFaults:
         on_injected: OnInjected,
         seed: int,
         share: tuple[int, int] = (0, 1),
+        inboxes: int = 1,
     ) -> None:
         self._apart, self._seed = are_apart(fault for fault, _ in faults), seed
         self._faults = [(fault, codes) for fault, codes in faults if fault.kind in RECEIVER_FAULTS]
         self._plan = plan
         self._first_phase = first_phase
         self._on_injected = on_injected
-        index, of = share
-        self._left = [((fault.count or 0) + of - 1 - index) // of for fault, _ in self._faults]
+        self._inboxes = inboxes
+        self._left = [_withheld_here(fault.count or 0, codes, share, inboxes) for fault, codes in self._faults]
         self._free_us: dict[str, int] = {}
         self._withheld: set[tuple[str, str]] = set()
         #: Agencies whose deliveries may have to wait.
@@ -69,15 +77,32 @@ class ReceiverFaults:
         if self._apart and not is_for_recipients(packet_id, self._seed):
             return False
         for number, (fault, codes) in enumerate(self._faults):
-            if fault.kind != "withhold-receipts" or not self._left[number] or (codes and agency not in codes):
+            left = self._left[number]
+            if fault.kind != "withhold-receipts" or not any(left.values()) or (codes and agency not in codes):
                 continue
-            span = self._span_us(fault)
+            inbox = _EVERY_INBOX if _EVERY_INBOX in left else partition_of(agency.encode(), self._inboxes)
+            span = self._span_us(fault) if left[inbox] else None
             if span is not None and received_us >= span[0]:
-                self._left[number] -= 1
+                left[inbox] -= 1
                 self._withheld.add((packet_id, agency))
                 self._on_injected(fault.kind, 1)
                 return True
         return False
+
+
+def _withheld_here(count: int, codes: frozenset[str], share: tuple[int, int], inboxes: int) -> dict[int, int]:
+    """Return how many receipts this fleet withholds, by inbox or over all.
+
+    Of several fleets each withholds its part, for each has inboxes; but where agencies are named only who has theirs
+    can, and nobody knows beforehand who that is: there each inbox of theirs has its part, whoever has the inbox.
+    """
+    index, of = share
+    if of == 1:
+        return {_EVERY_INBOX: count}
+    if not codes:
+        return {_EVERY_INBOX: (count + of - 1 - index) // of}
+    named = sorted({partition_of(code.encode(), inboxes) for code in codes})
+    return {inbox: (count + len(named) - 1 - place) // len(named) for place, inbox in enumerate(named)}
 
 
 def named_codes(

@@ -1,8 +1,10 @@
 """Faults on both sides befall exactly as many as they should, and whom they should."""
 
 import numpy as np
+import pytest
 
 from docaxis.domain.plan import Plan, first_plan
+from docaxis.kafka.partitioner import partition_of
 from docaxis.workload.faults import Fault, is_for_recipients
 from producers.drafting import Drafts, stamped
 from producers.receiver_faults import ReceiverFaults
@@ -74,14 +76,17 @@ def test_documents_without_faults_are_left_alone() -> None:
 
 
 def _receivers(
-    *faults: tuple[Fault, frozenset[str]], share: tuple[int, int] = (0, 1)
+    *faults: tuple[Fault, frozenset[str]], share: tuple[int, int] = (0, 1), inboxes: int = 1
 ) -> tuple[ReceiverFaults, list[str]]:
     noted: list[str] = []
 
     def plan() -> Plan | None:
         return PLAN
 
-    return ReceiverFaults(faults, plan, "load", lambda kind, count: noted.extend([kind] * count), SEED, share), noted
+    def note(kind: str, count: int) -> None:
+        noted.extend([kind] * count)
+
+    return ReceiverFaults(faults, plan, "load", note, SEED, share, inboxes), noted
 
 
 def test_a_silent_agency_takes_everything_when_it_comes_back() -> None:
@@ -113,6 +118,18 @@ def test_withheld_receipts_are_exactly_as_many_over_all_fleets() -> None:
         withheld += sum(faults.withhold(f"P.{number}", "H53", at_us) for number in range(20))
         assert noted
     assert withheld == 5
+
+
+@pytest.mark.parametrize("codes", [["H53"], ["H53", "G22", "H35"]])
+def test_agencies_that_are_named_withhold_all_that_is_asked_for_whoever_has_their_inboxes(codes: list[str]) -> None:
+    fault = (_fault(kind="withhold-receipts", count=6, agencies=codes), frozenset(codes))
+    at_us, inboxes, withheld = PLAN.phases[1].begin_us, 4, 0
+    for index in range(2):
+        faults, _ = _receivers(fault, share=(index, 2), inboxes=inboxes)
+        for code in ("H53", "G22", "H35", "H01"):
+            if partition_of(code.encode(), inboxes) % 2 == index:  # this fleet has the inbox
+                withheld += sum(faults.withhold(f"P.{number}", code, at_us) for number in range(20))
+    assert withheld == 6
 
 
 def test_what_is_withheld_stays_withheld_when_it_is_fetched_again() -> None:

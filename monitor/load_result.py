@@ -1,5 +1,6 @@
 """The result of a load test: verdict, exit code, and the files of its folder. What the demo's result has, and more."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -31,13 +32,14 @@ class Injected:
     counts: Mapping[str, int]
 
     @classmethod
-    def of(cls, readings: Readings, run: str) -> "Injected":
-        """Take it from the fleets' readings."""
+    def of(cls, readings: Readings, run: str, conducted: Iterable[Mapping[str, Any]] = ()) -> "Injected":
+        """Take it from the fleets' readings, and from the rows of what befell the parts of the axis."""
         counts = readings.counts(run, GENERATOR)
-        return cls({name.removeprefix("fault_"): n for name, n in counts.items() if name.startswith("fault_")})
+        befallen = {name.removeprefix("fault_"): n for name, n in counts.items() if name.startswith("fault_")}
+        return cls({**befallen, **Counter(str(row["kind"]) for row in conducted)})
 
     def documents(self, kind: str) -> int:
-        """Return the documents (or receipts) that a kind of fault befell."""
+        """Return the documents (receipts; parts of the axis) that a kind of fault befell."""
         return self.counts.get(kind, 0)
 
     def deliveries(self, kind: str) -> int:
@@ -45,8 +47,29 @@ class Injected:
         return self.counts.get(f"{kind}_deliveries", 0)
 
 
-def account_faults(ledger: LedgerTotals, arrivals: Mapping[str, int], injected: Injected, unreadable: int) -> list[str]:
-    """Return what does not add up, faults that were injected taken into account: exactly those may be found."""
+def faults_asked(faults: Iterable[Fault]) -> dict[str, int]:
+    """Return how often each kind of fault is asked for: documents or receipts, or the parts of the axis it befalls.
+
+    Nobody can say beforehand how many deliveries an agency that is silent or slow will let wait.
+    """
+    asked: Counter[str] = Counter()
+    for fault in faults:
+        if fault.count is not None or fault.kind not in RECEIVER_FAULTS:
+            asked[fault.kind] += fault.count or 1
+    return dict(asked)
+
+
+def account_faults(
+    ledger: LedgerTotals,
+    arrivals: Mapping[str, int],
+    injected: Injected,
+    unreadable: int,
+    asked: Mapping[str, int] | None = None,
+) -> list[str]:
+    """Return what does not add up, faults that were injected taken into account: exactly those may be found.
+
+    `asked`: how often each kind had to be injected at least.
+    """
     faults = [f"{arrivals[name]:,} arrivals {name}" for name in ("dropped", "failed", "unknown") if arrivals.get(name)]
     acked, unknown = arrivals.get("acked", 0), arrivals.get("unknown", 0)
     corrupt = injected.documents("corrupt")
@@ -70,6 +93,11 @@ def account_faults(ledger: LedgerTotals, arrivals: Mapping[str, int], injected: 
         found = getattr(ledger, name)
         if found != wanted:
             faults.append(f"{found:,} {name}" + (f", {wanted:,} were injected" if wanted else ""))
+    faults += [
+        f"fault {kind}: {count:,} asked for, {injected.documents(kind):,} injected"
+        for kind, count in (asked or {}).items()
+        if injected.documents(kind) < count
+    ]
     return faults
 
 

@@ -46,6 +46,7 @@ _SENTENCES = (
     ),
     (r"([\d,.]+) lost, ([\d,.]+) were injected", r"\1 lượt giao bị mất, đã cố ý gây ra \2"),
     (r"([\d,.]+) duplicated, ([\d,.]+) were injected", r"\1 lượt giao bị trùng, đã cố ý gây ra \2"),
+    (r"fault (\S+): ([\d,.]+) asked for, ([\d,.]+) injected", r"lỗi \1: yêu cầu \2, đã gây ra \3"),
     (r"([\d,.]+) outstanding", r"\1 lượt giao còn chờ"),
     (r"([\d,.]+) documents, ([\d,.]+) deliveries", r"\1 văn bản, \2 lượt giao"),
     (r"([\d,.]+) deliveries", r"\1 lượt giao"),

@@ -52,6 +52,9 @@ OVER_SAID_WITHIN_S = 5.0
 #: a minute), or for a part that a fault killed and that is starting again.
 SENDING_OVER_S = 90.0
 
+#: What `docaxis control` may ask for so that less is offered than a workload says.
+_CUTTING_VERBS = ("rate", "end-phase", "stop")
+
 
 @dataclass(frozen=True, slots=True)
 class LoadMoment:
@@ -82,6 +85,11 @@ class ConductedLoad:
     controls: list[dict[str, Any]]
     aborted: str
     unreadable: int  # documents of anybody that could not be read while the run went on
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether it was ended early, or offered less than the workload says: then a fault may have had no occasion."""
+        return bool(self.aborted) or any(one["verb"] in _CUTTING_VERBS for one in self.controls)
 
 
 @dataclass(slots=True)

@@ -14,6 +14,7 @@ from monitor.load_figures import LoadFigures
 from monitor.load_result import (
     Injected,
     account_faults,
+    faults_asked,
     faults_found,
     faults_injected,
     load_test_fields,
@@ -42,10 +43,11 @@ def conclude(settings: Settings, test: LoadTest, conducted: ConductedLoad, start
     workload, readings, run_id = test.loaded.workload, conducted.readings, test.run
     ledger = ledger_totals(readings, run_id, drained=conducted.drained or conducted.lost_after_passed)
     figures = LoadFigures(readings, run_id, conducted.plan, ledger, list(with_outstanding(conducted.series.rows())))
-    arrivals, injected = readings.counts(run_id, ARRIVALS), Injected.of(readings, run_id)
+    arrivals, injected = readings.counts(run_id, ARRIVALS), Injected.of(readings, run_id, conducted.faults)
     judgements = judge_objectives(workload.objectives, figures, test.registry, arrivals.get("dropped", 0))
     generator = check_generator(figures, workload.generator, workload.objectives, judgements)
-    faults = account_faults(ledger, arrivals, injected, conducted.unreadable)
+    asked = {} if conducted.cut_short else faults_asked(workload.faults)
+    faults = account_faults(ledger, arrivals, injected, conducted.unreadable, asked)
     faults += [f"ended early: {conducted.aborted}"] if conducted.aborted else []
     faults += not_judged(judgements, figures)
     met = not faults and all(one.met is not False for one in judgements)

@@ -7,11 +7,12 @@ import pytest
 
 from docaxis.domain.agency import Registry
 from docaxis.domain.plan import Plan, first_plan
+from docaxis.workload.faults import Fault
 from docaxis.workload.model import GeneratorBounds
 from docaxis.workload.objectives import Objective
 from monitor.generator_check import check_generator
 from monitor.load_figures import LoadFigures
-from monitor.load_result import Injected, account_faults, traffic_of
+from monitor.load_result import Injected, account_faults, faults_asked, traffic_of
 from monitor.objectives import judge_objectives, not_judged
 from monitor.reading import GENERATOR, MEASURED, TRAFFIC, Reading, Readings, Tally, decode_reading, encode_reading
 from monitor.seconds import Seconds
@@ -209,6 +210,31 @@ def test_exactly_what_was_injected_may_be_found() -> None:
     none = Injected({})
     found = account_faults(ledger, {"acked": 98}, none, unreadable=0)
     assert found == ["9 duplicated", "3 lost"]
+
+
+def test_a_fault_that_happened_less_often_than_asked_is_told() -> None:
+    wanted = [
+        {"kind": "duplicate", "count": 5000},
+        {"kind": "withhold-receipts", "count": 4},
+        {"kind": "withhold-receipts", "count": 2, "agencies": ["H53"]},
+        {"kind": "silent-agency", "agencies": ["H53"], "lasts": "1 s"},
+        {"kind": "paused-hub", "lasts": "1 s"},
+        {"kind": "paused-hub", "lasts": "1 s", "at": "2 s"},
+        {"kind": "killed-worker"},
+    ]
+    asked = faults_asked(Fault.model_validate(one) for one in wanted)
+    assert asked == {"duplicate": 5000, "withhold-receipts": 6, "paused-hub": 2, "killed-worker": 1}
+    readings = Readings()
+    tally = Tally()
+    tally.counts.update({"fault_duplicate": 480, "fault_duplicate_deliveries": 500, "fault_withhold-receipts": 6})
+    readings.put(_reading(GENERATOR, 1, tally, "fleet-0"))
+    injected = Injected.of(readings, "r", [{"kind": "paused-hub"}, {"kind": "killed-worker"}])
+    ledger = LedgerTotals(documents=480, deliveries_expected=600, delivered_once=94, duplicated=500, lost=6)
+    assert account_faults(ledger, {"acked": 480}, injected, 0) == []
+    assert account_faults(ledger, {"acked": 480}, injected, 0, asked) == [
+        "fault duplicate: 5,000 asked for, 480 injected",
+        "fault paused-hub: 2 asked for, 1 injected",
+    ]
 
 
 def test_traffic_is_summed_over_fleets() -> None:

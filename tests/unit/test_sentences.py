@@ -41,6 +41,7 @@ def test_everything_that_can_be_wrong_with_a_load_test() -> None:
     ledger = LedgerTotals(1, 9, 1, duplicated=2, misrouted=3, lost=4, refused=5, outstanding=6, contradictions=7)
     faults = account_faults(ledger, arrivals, Injected({}), unreadable=1)
     faults += account_faults(ledger, arrivals, Injected({"duplicate_deliveries": 1, "withhold-receipts": 1}), 0)
+    faults += account_faults(ledger, arrivals, Injected({}), 0, {"duplicate": 5000})
     faults += ["ended early: objective 'fast' was missed for 5 seconds on end"]
     assert len(faults) > 15
     assert _unsaid(faults) == []

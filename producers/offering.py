@@ -307,11 +307,11 @@ class WorkloadPhase:
 
 def trace_process(times_s: Floats) -> ArrivalProcess:
     """Return the arrivals of a trace: so many seconds after the phase's beginning, ascending."""
-    return _Trace(Intensity(np.array([0.0, 1e6]), np.array([0.0, 1.0])), True, np.random.SeedSequence(0), times_s)
+    return Trace(Intensity(np.array([0.0, 1e6]), np.array([0.0, 1.0])), True, np.random.SeedSequence(0), times_s)
 
 
 @dataclass(frozen=True)
-class _Trace(ArrivalProcess):
+class Trace(ArrivalProcess):
     """Points of a trace are its seconds, and one arrival's worth of intensity is one second."""
 
     trace_s: Floats = field(default_factory=lambda: np.zeros(0))
@@ -323,9 +323,16 @@ class _Trace(ArrivalProcess):
     def count(self, duration_us: int) -> int:
         return int(np.searchsorted(self.trace_s, duration_us / 1e6))
 
+    def count_beyond(self, duration_us: int) -> int:
+        """Return how many arrivals a phase of that length ends too early for."""
+        return len(self.trace_s) - self.count(duration_us)
+
 
 def read_trace(file: Path) -> Floats:
-    """Read a trace: seconds, one a line, ascending; empty lines and those that begin with # say nothing."""
+    """Read a trace: seconds, one a line, ascending; empty lines and those that begin with # say nothing.
+
+    Raises UsageError for the first line that is at fault, or if there is no arrival at all.
+    """
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -342,4 +349,6 @@ def read_trace(file: Path) -> Floats:
         if not value >= (seconds[-1] if seconds else 0.0) or value > 1e9:
             raise UsageError(f"{file}:{number}: {text} is earlier than the line before", next_step="sort the trace")
         seconds.append(value)
+    if not seconds:
+        raise UsageError(f"the trace {file} has no arrivals", next_step="give seconds, one a line")
     return np.array(seconds, np.float64)

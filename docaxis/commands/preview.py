@@ -8,7 +8,7 @@ import numpy as np
 from docaxis.domain.agency import Registry
 from docaxis.workload.model import Workload
 from docaxis.workload.units import duration_text
-from producers.offering import Offering, read_trace
+from producers.offering import Offering, Trace, read_trace
 from producers.traffic import document_tables
 
 #: Columns of the plot, and the marks from empty to full.
@@ -29,6 +29,7 @@ class PhasePreview:
     duration_us: int
     documents: int  # closed phases send as fast as it goes: 0; of newcomers, as many as are expected
     peak_per_s: float
+    beyond: int = 0  # arrivals of a trace that come after the phase's end: never sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class Preview:
                     "duration_seconds": phase.duration_us / 1e6,
                     "documents": phase.documents,
                     "peak_documents_per_second": phase.peak_per_s,
+                    "arrivals_beyond": phase.beyond,
                 }
                 for phase in self.phases
             ],
@@ -87,6 +89,8 @@ class Preview:
                 f"  {phase.name:<14} {phase.kind:<8} {phase.arrivals:<12} {duration_text(phase.duration_us):>8}  "
                 f"{documents:>18}  peak {phase.peak_per_s:,.1f} documents/s"
             )
+            if phase.beyond:
+                lines.append(f"  {'':<14} {phase.beyond:,} more arrivals of the trace lie beyond the phase: not sent")
         lines += [
             f"  {'':<14} drain: what is outstanding {duration_text(self.lost_after_us)} after the last is lost",
             "",
@@ -118,7 +122,7 @@ def preview(workload: Workload, registry: Registry, started_ms: int) -> Preview:
     edges_us = np.linspace(0, total_us, PLOT_COLUMNS + 1)
     counts, begin_us = np.zeros(PLOT_COLUMNS), 0
     for number, phase in enumerate(workload.offering):
-        documents, peak = 0, 0.0
+        documents, peak, beyond = 0, 0.0, 0
         if not phase.closed:
             process = offering.process(number)
             documents = round(process.count(phase.duration) * more)
@@ -126,8 +130,9 @@ def preview(workload: Workload, registry: Registry, started_ms: int) -> Preview:
             expected = process.intensity.up_to(in_phase)
             counts += np.diff(expected) * more
             peak = process.intensity.peak_per_s() * more
+            beyond = process.count_beyond(phase.duration) if isinstance(process, Trace) else 0
         begin_us += phase.duration
-        phases.append(PhasePreview(phase.name, phase.kind, phase.arrivals, phase.duration, documents, peak))
+        phases.append(PhasePreview(phase.name, phase.kind, phase.arrivals, phase.duration, documents, peak, beyond))
     sizes = document_tables()["sizes"]
     per_s = counts / (total_us / PLOT_COLUMNS / 1e6)
     return Preview(

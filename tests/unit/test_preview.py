@@ -6,6 +6,7 @@ four of its own standard errors away. So may the busiest second and the columns 
 
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -138,3 +139,21 @@ def test_the_plot_is_of_what_is_generated(name: str, seed: int, capsys: pytest.C
     assert (np.abs(counts / width_s - drawn) <= allowed).all()
     assert axis.split()[:2] == ["0", "s"]
     assert f"{len(found.fan_out):,} documents, about" in text
+
+
+def test_what_of_a_trace_lies_beyond_its_phase_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file, trace = tmp_path / "trial.toml", tmp_path / "trace.txt"
+    phase = 'name = "load"\nduration = "2 s"\narrivals = "trace"\nfile = "trace.txt"\n'
+    file.write_text(f'name = "trial"\n[[phases]]\n{phase}', encoding="utf-8")
+    trace.write_text("# seconds\n0\n1.5\n2\n2.5\n7\n", encoding="utf-8")
+    assert main(["run", str(file), "--check"]) == 0
+    assert "3 more arrivals of the trace lie beyond the phase" in capsys.readouterr().out
+    assert main(["run", str(file), "--check", "--json"]) == 0
+    (told,) = orjson.loads(capsys.readouterr().out)["phases"]
+    assert (told["documents"], told["arrivals_beyond"]) == (2, 3)
+    trace.write_text("0\n1.5\n", encoding="utf-8")
+    assert main(["run", str(file), "--check"]) == 0
+    assert "beyond" not in capsys.readouterr().out
+    trace.write_text("# seconds\n\n", encoding="utf-8")
+    assert main(["run", str(file), "--check"]) == 2
+    assert f"{file}:6: phases.0.file: the trace {trace} has no arrivals" in capsys.readouterr().err

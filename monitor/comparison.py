@@ -3,14 +3,16 @@
 Each row has a series per second and is judged by its mean over the measured phases, with a block-bootstrap interval
 (`monitor.statistics`): a stall counts for as long as it lasted. A latency's series is its percentile of what came in
 each second, of the stage, agencies or priorities it is about; a rate's is what was received; the backlog's is what was
-left over, as a share of what was offered. Counts that must be zero (lost, duplicated, misrouted) are compared exactly.
-Where a run has no such series, or one of a few seconds, there is one figure a run, of which no noise is known: it is
-shown, and called the same only if it is equal. An objective that was met before and is missed after is worse, however
-noisy.
+left over, as a share of what was offered. Counts that must be zero (lost, refused, arrivals dropped and so on) are
+compared exactly, unless both runs injected them on purpose and found what they injected. A fault of the second run that
+the first did not have is worse. Where a run has no such series, or one of a few seconds, there is one figure a run, of
+which no noise is known: it is shown, and called the same only if it is equal. An objective that was met before and is
+missed after is worse, however noisy.
 
 Nothing is judged where a run is invalid, or where the workloads differ: such differences say nothing of the system.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -37,7 +39,19 @@ CONFIDENCE = 0.99
 #: Units of what should be high.
 _RATES = ("ratio", "documents/s", "deliveries/s")
 
-_FAULTS = ("lost", "duplicated", "misrouted", "contradictions")
+#: Counts of the ledger, and of the senders' own account, that must be zero.
+_FAULTS = ("lost", "duplicated", "misrouted", "contradictions", "refused", "outstanding")
+_ARRIVAL_FAULTS = ("dropped", "failed", "unknown")
+
+#: Which injected fault the ledger finds as which count.
+_INJECTED_AS = {"duplicated": "duplicate", "lost": "withhold-receipts"}
+
+#: Faults that say a count and nothing else: the count has a row of its own.
+_COUNTED = re.compile(
+    rf"[\d,]+ (?:{'|'.join(_FAULTS)})(?:, [\d,]+ were injected)?"
+    rf"|[\d,]+ arrivals (?:{'|'.join(_ARRIVAL_FAULTS)})"
+    r"|not drained: [\d,]+ deliveries outstanding"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +66,7 @@ class Row:
     judgement: Judgement
     note: str = ""
     is_objective: bool = False
+    is_fault: bool = False  # its name is the sentence of a fault; before and after: whether the run had it
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +97,8 @@ def compare(
         *_stage_rows(before, after, minimum_effect, seed),
         *_objective_rows(before, after, minimum_effect, seed),
         *_count_rows(before.result, after.result),
+        *_fault_rows(before.result, after.result),
+        *_verdict_rows(before.result, after.result),
     ]
     if obstacles:
         rows = [replace(row, judgement=Judgement.CANNOT_TELL) for row in rows]
@@ -197,9 +214,67 @@ def _met(before: bool | None, after: bool | None) -> str:
 
 def _count_rows(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterable[Row]:
     for name in _FAULTS:
-        one, other = before["ledger"].get(name, 0), after["ledger"].get(name, 0)
+        one, other = (result["ledger"].get(name, 0) for result in (before, after))
         if one or other:
-            yield Row(name, "count", one, other, None, _exactly(one, other))
+            injected = _as_injected(before, name) and _as_injected(after, name)
+            judgement, note = (Judgement.SAME, "as injected") if injected else (_exactly(one, other), "")
+            yield Row(name, "count", one, other, None, judgement, note)
+    for name in _ARRIVAL_FAULTS:
+        one, other = (result.get("arrivals", {}).get(name, 0) for result in (before, after))
+        if one or other:
+            yield Row(f"arrivals {name}", "count", one, other, None, _exactly(one, other))
+    one, other = (result["ledger"].get("late", 0) for result in (before, after))
+    if one or other:
+        yield Row("late", "count", one, other, None, _late(before, after))
+
+
+def _as_injected(result: Mapping[str, Any], name: str) -> bool:
+    """Return whether a count of the ledger was caused on purpose and is as large as it was meant to be."""
+    kinds = {one["kind"] for one in result.get("faults_injected", ())}
+    said = re.compile(rf"[\d,]+ {name}\b.*")
+    return _INJECTED_AS.get(name) in kinds and not any(said.fullmatch(fault) for fault in result.get("faults", ()))
+
+
+def _late(before: Mapping[str, Any], after: Mapping[str, Any]) -> Judgement:
+    """Judge deliveries that came late: the first is a fact; how many more has the noise of the latencies.
+
+    Where both runs injected faults, these may have made them late.
+    """
+    one, other = (result["ledger"].get("late", 0) for result in (before, after))
+    if one != other and ((one and other) or (before.get("faults_injected") and after.get("faults_injected"))):
+        return Judgement.CANNOT_TELL
+    return _exactly(one, other)
+
+
+def _fault_rows(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterable[Row]:
+    """Yield a row for each fault that no count says: one that was not there before is worse."""
+    earlier, later = (
+        {_kind_of(fault): fault for fault in result.get("faults", ()) if not _COUNTED.fullmatch(fault)}
+        for result in (before, after)
+    )
+    for kind in [*later, *(kind for kind in earlier if kind not in later)]:
+        one, other = int(kind in earlier), int(kind in later)
+        name = later.get(kind) or earlier[kind]
+        yield Row(name, "count", one, other, None, _exactly(one, other), is_fault=True)
+
+
+def _kind_of(fault: str) -> str:
+    """Return a fault without its figures, which differ from run to run; a date is no figure."""
+    return re.sub(r"(?<![\w/])\d[\d,.]*(?![\w/])", "#", fault)
+
+
+def _verdict_rows(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterable[Row]:
+    """Yield a row if the verdicts differ.
+
+    Where objectives alone made the difference, their own rows say whether it is more than noise.
+    """
+    if before["verdict"] == after["verdict"]:
+        return
+    failed, judgement = (after, Judgement.WORSE) if before["verdict"] == "pass" else (before, Judgement.BETTER)
+    missed = any(one.get("met") is False for one in failed.get("objectives", ()))
+    if missed and not failed.get("faults"):
+        judgement = Judgement.CANNOT_TELL
+    yield Row("verdict", "", None, None, None, judgement, f"{before['verdict']} → {after['verdict']}")
 
 
 def _exactly(before: float, after: float) -> Judgement:

@@ -17,6 +17,7 @@ from monitor.comparison import Comparison, Row, compare
 from monitor.report_format import quantity
 from monitor.report_words import report_word
 from monitor.run_folder import find_run, load_run
+from monitor.sentences import sentence
 from monitor.statistics import MINIMUM_EFFECT, Judgement
 from monitor.words import Language, word
 
@@ -99,7 +100,7 @@ def _table(comparison: Comparison, language: Language) -> Table:
 
 
 def _cells(row: Row, language: Language) -> list[str]:
-    name = row.name if row.is_objective else _name(row.name, language)  # of an objective: as its workload calls it
+    name = _name(row, language)
     values = [quantity(value, row.unit, language) for value in (row.before, row.after)]
     if row.change is None:
         # A count of what must not be has no noise: its effect is the difference itself.
@@ -113,8 +114,14 @@ def _cells(row: Row, language: Language) -> list[str]:
     return [name, *values, f"{estimate} % ({low} … {high})"]
 
 
-def _name(name: str, language: Language) -> str:
-    stage, space, rest = name.partition(" ")
+def _name(row: Row, language: Language) -> str:
+    if row.is_objective:  # as its workload calls it
+        return row.name
+    if row.is_fault:
+        return sentence(row.name, language)
+    stage, space, rest = row.name.partition(" ")
+    if stage == "arrivals":
+        return report_word(row.name, language)
     return f"{report_word(stage, language)}{space}{rest}"
 
 

@@ -1,7 +1,8 @@
 """Comparing runs whose difference is known."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from docaxis.cli import main
 from monitor.comparison import Comparison, compare
-from monitor.run_folder import load_run
+from monitor.run_folder import RunFolder, load_run
 from monitor.statistics import Judgement
 from tests.support.sample_runs import Sample, write_demo_sample, write_sample
 
@@ -88,6 +89,78 @@ def test_one_duplicate_more_is_worse_whatever_the_noise(compared: Compare) -> No
     assert (found["duplicated"], found["duplicates"]) == (WORSE, WORSE)
 
 
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    return load_run(write_sample(tmp_path / "run", Sample()))
+
+
+def changed(run: RunFolder, **parts: Any) -> RunFolder:
+    """Return the run with parts of its result changed; of ledger and arrivals, those counts that are given."""
+    told = {name: {**run.result[name], **part} if isinstance(part, Mapping) else part for name, part in parts.items()}
+    return replace(run, result={**run.result, **told})
+
+
+def test_a_run_that_went_from_pass_to_fail_is_worse_and_every_reason_is_named(run: RunFolder) -> None:
+    faults = ["300 refused", "12 arrivals dropped", "the ledger does not add up"]
+    after = changed(run, verdict="fail", exit_code=1, faults=faults, ledger={"refused": 300}, arrivals={"dropped": 12})
+    worse = {row.name for row in compare(run, after).worse}
+    assert worse == {"refused", "arrivals dropped", "the ledger does not add up", "verdict"}
+    better = {row.name for row in compare(after, run).rows if row.judgement is BETTER}
+    assert better == worse, "and mended, it is better"
+
+
+@pytest.mark.parametrize("name", ["lost", "duplicated", "misrouted", "contradictions", "refused", "outstanding"])
+def test_one_more_of_what_must_not_be_is_worse(run: RunFolder, name: str) -> None:
+    before, after = (changed(run, ledger={name: count}, faults=[f"{count} {name}"]) for count in (7, 8))
+    assert {row.name for row in compare(before, after).worse} == {name}
+    assert compare(before, before).worse == ()
+
+
+@pytest.mark.parametrize("name", ["dropped", "failed", "unknown"])
+def test_one_more_arrival_that_came_to_nothing_is_worse(run: RunFolder, name: str) -> None:
+    before, after = (changed(run, arrivals={name: count}, faults=[f"{count} arrivals {name}"]) for count in (7, 8))
+    assert {row.name for row in compare(before, after).worse} == {f"arrivals {name}"}
+    assert compare(before, before).worse == ()
+
+
+def test_a_fault_that_both_runs_had_is_the_same_whatever_its_figures(run: RunFolder) -> None:
+    said = "{} documents acknowledged to the senders, {} in the topic"
+    before, after = (changed(run, verdict="fail", faults=[said.format(*pair)]) for pair in (("9", "8"), ("1,200", "7")))
+    assert judged(compare(before, after))[said.format("1,200", "7")] is SAME
+    days = (changed(run, faults=[f"milestone {day} counted differently from published"]) for day in ("1/9", "2/9"))
+    assert [row.name for row in compare(*days).worse] == ["milestone 2/9 counted differently from published"]
+
+
+@pytest.mark.parametrize(("kind", "name"), [("duplicate", "duplicated"), ("withhold-receipts", "lost")])
+def test_what_both_runs_injected_and_found_is_no_fault(run: RunFolder, kind: str, name: str) -> None:
+    injected = [{"kind": kind, "at_us": 0, "until_us": 1, "count": 5, "detail": ""}]
+    before, after = (changed(run, ledger={name: count}, faults_injected=injected) for count in (16, 18))
+    (row,) = (row for row in compare(before, after).rows if row.name == name)
+    assert (row.judgement, row.note) == (SAME, "as injected")
+    found_more = changed(after, faults=[f"18 {name}, 17 were injected"])
+    assert judged(compare(before, found_more))[name] is WORSE
+    assert judged(compare(changed(run, ledger={name: 16}), after))[name] is WORSE, "not injected in both"
+
+
+def test_the_first_late_delivery_is_worse_and_how_many_more_is_noise(run: RunFolder) -> None:
+    some, more = (changed(run, ledger={"late": count}) for count in (40, 60))
+    assert judged(compare(run, some))["late"] is WORSE
+    assert judged(compare(some, run))["late"] is BETTER
+    assert judged(compare(some, more))["late"] is CANNOT_TELL
+    assert "late" not in judged(compare(run, run))
+    stalled = [{"kind": "paused-hub", "at_us": 0, "until_us": 1, "count": 1, "detail": ""}]
+    before, after = (changed(one, faults_injected=stalled) for one in (run, some))
+    assert judged(compare(before, after))["late"] is CANNOT_TELL
+
+
+def test_a_verdict_that_objectives_alone_changed_is_left_to_their_rows(run: RunFolder) -> None:
+    missed = [{**one, "met": False} if one["name"] == "delivery-p99" else one for one in run.result["objectives"]]
+    comparison = compare(run, changed(run, verdict="fail", exit_code=1, objectives=missed))
+    (row,) = (row for row in comparison.rows if row.name == "verdict")
+    assert (row.judgement, row.note) == (CANNOT_TELL, "pass → fail")
+    assert comparison.worse == (), "the figure is the same"
+
+
 @pytest.mark.parametrize(
     ("after", "said"),
     [
@@ -129,6 +202,17 @@ def test_the_command_says_it_with_its_exit_code(
     assert main(["compare", "a", "c", "--lang", "vi"]) == 1
     assert "kém hơn" in capsys.readouterr().out
     assert main(["compare", "a", "c", "--effect", "2"]) == 0
+    broken = orjson.loads((runs / "a" / "result.json").read_bytes())
+    broken |= {"run": "e", "verdict": "fail", "exit_code": 1, "faults": ["the ledger does not add up"]}
+    broken["arrivals"]["dropped"] = 12
+    write_sample(runs / "e", Sample(run="e"))
+    (runs / "e" / "result.json").write_bytes(orjson.dumps(broken))
+    capsys.readouterr()
+    assert main(["compare", "a", "e"]) == 1
+    assert "the ledger does not add up" in re.sub(r"\s+", " ", capsys.readouterr().out)
+    assert main(["compare", "a", "e", "--lang", "vi"]) == 1
+    shown = re.sub(r"\s+", " ", capsys.readouterr().out)
+    assert re.search("văn bản bị bỏ qua.*12.*sổ đối soát không cân.*kết luận.*đạt → không đạt", shown), shown
     assert main(["compare", "a", "d"]) == 3
     assert "d is invalid: late" in capsys.readouterr().err
     assert main(["compare", "a", "demo"]) == 3

@@ -97,7 +97,7 @@ def load_test_result(
     result |= load_test_fields(figures, workload, judgements, generator, rows)
     result |= {
         "verdict": "pass" if not exit_code else "fail",
-        "workload_hash": test.loaded.hash,
+        "workload_hash": test.workload_hash,
         "faults_found": faults_found(verdict.ledger, conducted.unreadable, injected),
         "controls": conducted.controls,
         "clock": {

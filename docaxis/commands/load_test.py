@@ -34,6 +34,11 @@ class LoadTest:
         return self.fleets + self.external_fleets
 
     @property
+    def workload_hash(self) -> str:
+        """What the load is known by: the same hash, the same load."""
+        return self.loaded.hash(self.registry)
+
+    @property
     def receives_apart(self) -> bool:
         """Whether the agencies receive in processes of their own, as many as those that send.
 
@@ -112,7 +117,7 @@ def prepare(
     own = loaded.workload.registry
     registry_file = registry or (loaded.path(own) if own is not None else None)
     pathed = {**loaded.content, "phases": phases} | ({"traffic": traffic} if traffic else {})
-    loaded = replace(loaded, workload=workload_of(pathed, loaded.place).workload)
+    loaded = replace(loaded.with_files(), workload=workload_of(pathed, loaded.place).workload)
     return LoadTest(
         f"run-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}",
         loaded,

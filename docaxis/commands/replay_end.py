@@ -14,9 +14,11 @@ from rich.console import Console
 from docaxis.commands.conduct_load import ConductedLoad
 from docaxis.commands.load_end import load_test_result
 from docaxis.commands.load_test import LoadTest
+from docaxis.domain.agency import Registry
 from docaxis.domain.plan import Plan
 from docaxis.kafka.client import client_kwargs
 from docaxis.kafka.topics import Topics
+from docaxis.recording.manifest import MANIFEST
 from docaxis.recording.replay_plan import ReplayPlan
 from docaxis.recording.schedule import ReplaySchedule
 from docaxis.settings import Settings
@@ -144,18 +146,26 @@ def result_of_replay(
         settings, test, conducted, verdict, judged, exit_code, replayed.started_us, replayed.folder
     )
     content = traffic_of(plan)
-    canonical = orjson.dumps(content, option=orjson.OPT_SORT_KEYS)
     result |= {
         "command": "replay",
         "valid": not reasons,
         "invalid_reasons": list(reasons),
         "workload": content,
-        "workload_hash": hashlib.sha256(canonical).hexdigest(),
+        "workload_hash": hash_of_replay(plan, test.registry),
         "rates": rates_of(verdict, conducted.wall_seconds),
     }
     if plan.as_recorded:
         result["latency_seconds"] = latency_seconds(stage_histograms(readings, plan.run))
     return result, judgements
+
+
+def hash_of_replay(plan: ReplayPlan, registry: Registry) -> str:
+    """Return the SHA-256 of what is replayed: the plan's traffic, the recordings' manifests, the agencies."""
+    manifests = [hashlib.sha256((Path(folder) / MANIFEST).read_bytes()).hexdigest() for folder in plan.recordings]
+    agencies = hashlib.sha256(registry.to_csv().encode()).hexdigest()
+    traffic = {**traffic_of(plan), "recordings": manifests, "seed": plan.seed}
+    load = {"workload": traffic, "registry": agencies}
+    return hashlib.sha256(orjson.dumps(load, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def rates_of(verdict: Verdict, wall_seconds: float) -> dict[str, float]:

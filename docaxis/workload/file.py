@@ -5,8 +5,8 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from operator import itemgetter
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any, get_args
 import orjson
 from pydantic import BaseModel, ValidationError
 
+from docaxis.domain.agency import Registry
 from docaxis.domain.errors import UsageError
 from docaxis.workload.consistency import inconsistencies
 from docaxis.workload.model import Workload
@@ -29,6 +30,31 @@ Look = Callable[[Mapping[str, Any], Path | None], Sequence[Mistake]]
 
 
 @dataclass(frozen=True, slots=True)
+class NamedFile:
+    """A file that shapes the load, as it was when it was read."""
+
+    sha256: str
+    size_bytes: int
+
+    @classmethod
+    def of(cls, path: Path) -> "NamedFile":
+        """Read it. Raises UsageError if it cannot be read."""
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise UsageError(
+                f"{path}, which the workload names, cannot be read: {error.strerror or error}",
+                next_step="correct the path: a relative one begins at the workload's own file",
+            ) from error
+        return cls.of_bytes(content)
+
+    @classmethod
+    def of_bytes(cls, content: bytes) -> "NamedFile":
+        """Return that of a file with this content."""
+        return cls(hashlib.sha256(content).hexdigest(), len(content))
+
+
+@dataclass(frozen=True, slots=True)
 class LoadedWorkload:
     """A workload with the content it was read from."""
 
@@ -36,16 +62,35 @@ class LoadedWorkload:
     content: dict[str, Any]  # the file as data, dates as text
     place: str
     folder: Path | None  # where relative paths begin
+    #: Traces and tables of traffic, by what `content` calls them; empty before `with_files`.
+    files: Mapping[str, NamedFile] = field(default_factory=dict)
 
-    @property
-    def hash(self) -> str:
-        """SHA-256 of the content as canonical JSON: the same for the same workload, however it is laid out."""
-        canonical = json.dumps(self.content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    def with_files(self) -> "LoadedWorkload":
+        """Return the workload with what it names read. Raises UsageError if something cannot be read."""
+        names = dict.fromkeys(entry[key] for entry, key in _naming(self.content))
+        return replace(self, files={name: NamedFile.of(self.path(Path(name))) for name in names})
+
+    def hash(self, registry: Registry) -> str:
+        """Return the SHA-256 of the load: of the content, of what is in the files it names, and of the agencies.
+
+        It is the same however the files are laid out and wherever they lie.
+        """
+        content = json.loads(json.dumps({key: value for key, value in self.content.items() if key != "registry"}))
+        for entry, key in _naming(content):
+            entry[key] = self.files[entry[key]].sha256
+        load = {"workload": content, "registry": hashlib.sha256(registry.to_csv().encode()).hexdigest()}
+        canonical = json.dumps(load, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return hashlib.sha256(canonical.encode()).hexdigest()
 
     def path(self, relative: Path) -> Path:
         """Return the path of a file that the workload names."""
         return relative if relative.is_absolute() or self.folder is None else self.folder / relative
+
+
+def _naming(content: Mapping[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
+    """Yield the tables of a workload's content that name a file, each with the key; the registry is apart."""
+    for table, key in (("phases", "file"), ("traffic", "like")):
+        yield from ((entry, key) for entry in content.get(table, ()) if key in entry)
 
 
 def shipped() -> dict[str, str]:

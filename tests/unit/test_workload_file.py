@@ -121,15 +121,6 @@ def test_a_workload_survives_being_told_to_a_fleet(name: str) -> None:
     assert workload_of(told, "told").workload == workload
 
 
-def test_the_hash_is_of_the_content_and_not_of_its_layout() -> None:
-    first, second = (
-        parse_workload(SOUND, "a", None),
-        parse_workload("# remark\n" + SOUND.replace(" = ", "="), "b", None),
-    )
-    assert first.hash == second.hash
-    assert first.hash != parse_workload(SOUND.replace("300", "301"), "c", None).hash
-
-
 def test_the_schema_is_current_and_knows_every_key() -> None:
     text = (ROOT / "docs" / "workload.schema.json").read_text(encoding="utf-8")
     assert text == schema_text()

@@ -119,17 +119,20 @@ def agency_rows(result: Mapping[str, Any], names: Names) -> list[AgencyRow]:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that the generator watches itself for; `within` is None where there is no bound."""
+    """One thing that the generator watches itself for; `within` is None where there is no bound.
+
+    `value` is None if it was looked for and is not known.
+    """
 
     label: str
-    value: float
+    value: float | None
     unit: str
     bound: float | None = None
 
     @property
     def within(self) -> bool | None:
         """Whether the bound is kept."""
-        return None if self.bound is None else abs(self.value) <= self.bound
+        return None if self.bound is None or self.value is None else abs(self.value) <= self.bound
 
 
 def generator_checks(result: Mapping[str, Any]) -> list[Check]:
@@ -148,9 +151,11 @@ def generator_checks(result: Mapping[str, Any]) -> list[Check]:
         ("clock steps", generator.get("clock_steps"), "count", None),
         ("held back by the bound on documents in flight", generator.get("held_seconds"), "s", None),
     ]
-    skew_us = result.get("clock", {}).get("skew_us")
-    told.append(("clock skew between machines", None if skew_us is None else skew_us / 1e6, "s", None))
-    return [Check(label, value, unit, bound) for label, value, unit, bound in told if value is not None]
+    checks = [Check(label, value, unit, bound) for label, value, unit, bound in told if value is not None]
+    if "skew_us" in result.get("clock", {}):
+        skew_us = result["clock"]["skew_us"]
+        checks.append(Check("clock skew between machines", None if skew_us is None else skew_us / 1e6, "s"))
+    return checks
 
 
 def busiest_pairs(traffic: Traffic, names: Names) -> list[tuple[str, str, int]]:

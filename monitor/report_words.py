@@ -193,6 +193,7 @@ _VIETNAMESE = {
     "clock steps": "số lần đồng hồ nhảy",
     "held back by the bound on documents in flight": "bị chặn vì chạm giới hạn văn bản đang gửi",
     "clock skew between machines": "lệch đồng hồ giữa các máy",
+    "not known": "không rõ",
     "within": "trong giới hạn",
     "beyond": "vượt giới hạn",
     # faults

@@ -76,16 +76,16 @@ class Barrier:
         try:
             await self._feed.caught_up.wait()
             self._answers.clear()  # of an earlier life of this fleet
-            skew_us, uncertainty_us = await self._compare_clocks(producer)
-            await say(producer, self._topics, Ready(self._run, self._source, skew_us, uncertainty_us))
+            compared = await self._compare_clocks(producer)
+            await say(producer, self._topics, Ready(self._run, self._source, *(compared or (None, None))))
         finally:
             await producer.stop()
         while self.plan() is None:
             self._feed.changed.clear()
             await self._feed.changed.wait()
 
-    async def _compare_clocks(self, producer: AIOKafkaProducer) -> tuple[int, int]:
-        """Return (skew, uncertainty) of the comparison that took the least time; (0, -1) if nobody answered."""
+    async def _compare_clocks(self, producer: AIOKafkaProducer) -> tuple[int, int] | None:
+        """Return (skew, uncertainty) of the comparison that took the least time; None if nobody answered."""
         best: tuple[int, int] | None = None
         for number in range(COMPARISONS):
             asked_us = self._clock.wall_us()
@@ -102,7 +102,7 @@ class Barrier:
                 best = found if best is None or found[1] < best[1] else best
             elif number >= 2 and best is None:
                 break
-        return best or (0, -1)
+        return best
 
     def _on_record(self, record: ControlRecord) -> None:
         if isinstance(record, Echo) and (record.run, record.source) == (self._run, self._source):

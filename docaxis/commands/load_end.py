@@ -1,5 +1,6 @@
 """How a load test ends: judged, written into its folder, and what came of it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from docaxis.commands.conduct import process_figures
 from docaxis.commands.conduct_load import ConductedLoad
 from docaxis.commands.load_test import LoadTest
+from docaxis.domain.control import Ready
 from docaxis.kafka.jars import KAFKA_VERSION
 from docaxis.settings import Settings
 from monitor.generator_check import GeneratorCheck, check_generator
@@ -100,13 +102,14 @@ def load_test_result(
         "workload_hash": test.workload_hash,
         "faults_found": faults_found(verdict.ledger, conducted.unreadable, injected),
         "controls": conducted.controls,
-        "clock": {
-            "skew_us": max((abs(one.skew_us) for one in conducted.ready.values()), default=0),
-            "fleets": {
-                one.source: {"skew_us": one.skew_us, "uncertainty_us": one.uncertainty_us}
-                for one in conducted.ready.values()
-            },
-        },
+        "clock": clock_of(conducted.ready.values()),
         "series_second0_us": write_load_files(folder, figures, conducted.observed.columns()),
     }
     return result
+
+
+def clock_of(ready: Iterable[Ready]) -> dict[str, Any]:
+    """Return how far the fleets' clocks were from the conductor's; null of those that had no answer."""
+    fleets = {one.source: {"skew_us": one.skew_us, "uncertainty_us": one.uncertainty_us} for one in ready}
+    known = [abs(one["skew_us"]) for one in fleets.values() if one["skew_us"] is not None]
+    return {"skew_us": max(known, default=None), "fleets": fleets}

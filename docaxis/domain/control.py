@@ -50,12 +50,15 @@ class Echo(msgspec.Struct, frozen=True, tag_field="kind", tag="echo"):
 
 
 class Ready(msgspec.Struct, frozen=True, tag_field="kind", tag="ready"):
-    """A fleet could begin. Skew: how far its clock is ahead of the conductor's, to within the uncertainty."""
+    """A fleet could begin. Skew: how far its clock is ahead of the conductor's, to within the uncertainty.
+
+    Both are None if nobody answered when it asked for the time.
+    """
 
     run: str
     source: str
-    skew_us: int
-    uncertainty_us: int
+    skew_us: int | None
+    uncertainty_us: int | None
 
 
 class Command(msgspec.Struct, frozen=True, tag_field="kind", tag="command"):

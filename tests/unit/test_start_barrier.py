@@ -16,13 +16,16 @@ from docaxis.commands import conduct_load
 from docaxis.commands.axis import Axis
 from docaxis.commands.conduct_load import LEAD_OF_SEVERAL_S, READY_WITHIN_S, LoadConductor
 from docaxis.domain.agency import Registry
-from docaxis.domain.control import ControlRecord, Offer, Over, Ready, encode_control
+from docaxis.domain.clock import ManualClock
+from docaxis.domain.control import ControlRecord, Echo, Hello, Offer, Over, Ready, encode_control
 from docaxis.domain.errors import InfrastructureError
 from docaxis.domain.plan import Plan
 from docaxis.kafka.control import ControlFeed
+from docaxis.kafka.topics import Topics
 from docaxis.settings import load_settings
 from docaxis.workload.file import workload_of
 from monitor.feed import Feed
+from producers import barrier as barrier_of_fleets
 from tests.support.virtual_time import run_in_virtual_time
 
 RUN = "trial"
@@ -182,3 +185,30 @@ def test_nobody_waits_for_fleets_when_a_role_has_ended(barrier: Barrier) -> None
         barrier.conduct(2, {1: (RUN, "fleet-0")}, role_ends_at_s=10)
     assert barrier.plans == []
     assert barrier.said[-1][0] < 10 + LOOK_S
+
+
+@pytest.mark.parametrize(("answers", "skew_us"), [(True, 5000), (False, None)], ids=["answered", "nobody answers"])
+def test_a_fleet_says_how_far_its_clock_is_ahead_or_that_it_does_not_know(
+    answers: bool, skew_us: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, said, heard = ManualClock(1_000_000), list[Ready](), asyncio.Event()
+    fleet = barrier_of_fleets.Barrier({}, Topics("axis"), RUN, "fleet-0", clock)
+
+    async def hear(producer: Producer, topics: Topics, record: ControlRecord) -> None:
+        if isinstance(record, Ready):
+            said.append(record)
+            heard.set()
+        elif isinstance(record, Hello) and answers:
+            there_us = clock.wall_us() - 5000
+            fleet._on_record(Echo(RUN, "fleet-0", record.number, record.asked_us, there_us, there_us))
+
+    async def meet() -> None:
+        fleet._feed.caught_up.set()
+        meeting = asyncio.ensure_future(fleet._meet())
+        await heard.wait()
+        meeting.cancel()
+
+    monkeypatch.setattr(barrier_of_fleets, "say", hear)
+    monkeypatch.setattr(barrier_of_fleets, "AIOKafkaProducer", Producer)
+    run_in_virtual_time(meet(), seed=1)
+    assert said == [Ready(RUN, "fleet-0", skew_us, 0 if answers else None)]

@@ -1,0 +1,82 @@
+"""What the result of a load test says, from what its parts told: nothing of it needs a broker."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from docaxis.commands.conduct_load import ConductedLoad
+from docaxis.commands.load_end import conclude
+from docaxis.commands.load_test import LoadTest, prepare
+from docaxis.domain.agency import Registry
+from docaxis.domain.control import Ready, encode_control
+from docaxis.domain.plan import first_plan
+from docaxis.kafka.control import ControlFeed
+from docaxis.kafka.topics import Topics
+from docaxis.settings import load_settings
+from monitor.objective_series import ObjectiveSeries
+from monitor.reading import Readings
+from monitor.report import report_html
+from monitor.result_schema import Result
+from monitor.run_folder import load_run
+from monitor.series import Series
+from monitor.words import Language
+
+SECOND_US = 1_000_000
+BEGIN_US = 1_000 * SECOND_US
+PHASES = [
+    {"name": "warm", "kind": "warm-up", "duration": "10 s", "rate": "5 documents/s"},
+    {"name": "load", "duration": "10 s", "rate": "5 documents/s"},
+]
+
+
+def load_test(**more: Any) -> LoadTest:
+    return prepare("t", content={"name": "t", "phases": PHASES, **more})
+
+
+def result_of(test: LoadTest, folder: Path, *, readings: Readings | None = None, **parts: Any) -> dict[str, Any]:
+    """Conclude a run of which nothing is known but what is given."""
+    phases = [("warm", "warm-up", 10 * SECOND_US, False, False), ("load", "load", 10 * SECOND_US, True, False)]
+    told: dict[str, Any] = {"faults": [], "ready": {}, "controls": [], "aborted": "", "unreadable": 0, **parts}
+    conducted = ConductedLoad(
+        readings=readings or Readings(),
+        plan=first_plan(test.run, BEGIN_US, phases),
+        series=Series(test.run),
+        observed=ObjectiveSeries(test.loaded.workload.objectives, test.registry),
+        drained=True,
+        lost_after_passed=False,
+        wall_seconds=20.0,
+        peak_rss_bytes={},
+        cpu_seconds={},
+        **told,
+    )
+    settings = load_settings(None, {"kafka.bootstrap_servers": "127.0.0.1:9"})
+    result = conclude(settings, test, conducted, BEGIN_US, folder).result
+    Result.model_validate(result)
+    return result
+
+
+def ready_as_heard(run: str, *said: Ready) -> dict[str, Ready]:
+    """Return what the conductor knows after these were said on the control topic."""
+    feed = ControlFeed({}, Topics("axis"))
+    for one in said:
+        feed._read(encode_control(one)[1])
+    return feed.ready[run]
+
+
+@pytest.mark.parametrize(
+    ("skews", "known"),
+    [([5000], 5000), ([120, -7000], 7000), ([None, 30], 30), ([None], None)],
+    ids=["ahead", "behind", "one not known", "none known"],
+)
+def test_the_largest_skew_is_told_and_one_that_is_not_known_is_not_zero(
+    skews: list[int | None], known: int | None, tmp_path: Path
+) -> None:
+    test = load_test()
+    said = [Ready(test.run, f"fleet-{number}", skew, None if skew is None else 60) for number, skew in enumerate(skews)]
+    result = result_of(test, tmp_path / "run", ready=ready_as_heard(test.run, *said))
+    assert result["clock"]["skew_us"] == known
+    assert [one["skew_us"] for one in result["clock"]["fleets"].values()] == skews
+    page = report_html(load_run(tmp_path / "run"), Registry.load(), Language.EN)
+    (row,) = (line for line in page.splitlines() if "clock skew between machines" in line)
+    assert ("not known" in row) == (known is None)

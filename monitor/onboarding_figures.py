@@ -149,6 +149,7 @@ class Onboarding:
                 for one in verdict.slower
             ],
             "agencies_compared": self.agencies,
+            "smallest_slowdown": asdict(verdict.resolution) if verdict.resolution else None,
             "compared": [asdict(one) for one in self.compared],
             "headroom": asdict(self.headroom) if self.headroom else None,
             "headroom_runs": [dict(one) for one in self.headroom_runs],

@@ -26,6 +26,12 @@ def onboarding_view(told: Mapping[str, Any], registry: Registry, language: Langu
     return Group(*(part for part in _Page(told, Names(registry, language), language).parts() if part is not None))
 
 
+#: What could not have been seen, in the terminal and in the report.
+UNSEEN = (
+    "Slowdowns below {typical} could not have been seen for a typical agency, below {worst} not for the noisiest one."
+)
+
+
 class _Page:
     def __init__(self, told: Mapping[str, Any], names: Names, language: Language) -> None:
         self._told = told
@@ -33,7 +39,7 @@ class _Page:
         self._language = language
 
     def parts(self) -> list[RenderableType | None]:
-        return [self._answer(), self._newcomers(), self._compared(), self._slower(), self._headroom()]
+        return [self._answer(), self._newcomers(), self._compared(), self._slower(), self._unseen(), self._headroom()]
 
     def _say(self, text: str) -> str:
         return report_word(text, self._language)
@@ -89,6 +95,15 @@ class _Page:
             table.add_row(name, *values, self._change(one))
         further = len(slower) - SHOWN_MAX
         return Group(table, Text(f"... +{further}")) if further > 0 else table
+
+    def _unseen(self) -> Text | None:
+        seen = self._told.get("smallest_slowdown")
+        if seen is None:
+            return None
+        said = self._say(UNSEEN)
+        for name in ("typical", "worst"):
+            said = said.replace(f"{{{name}}}", f"{number(seen[name] * 100, self._language)} %")
+        return Text(said)
 
     def _filled(self, text: str) -> str:
         effect = f"{number(self._told['minimum_effect'] * 100, self._language)} %"

@@ -17,6 +17,9 @@ _LIMIT_WORDS = (
     (r"the hub's limit, set on purpose", "giới hạn cố ý đặt cho trục"),
     (r"\blimited to (\S+) deliveries/s", r"giới hạn \1 lượt giao/giây"),
     (r"\bprocessor of ", "bộ xử lý của "),
+    (r"(\d+) of (\d+) agencies may wait seriously longer;", r"\1 trong \2 cơ quan có thể đã chờ lâu hơn đáng kể;"),
+    (r"longer runs \(--measure\) would show it", "cần chạy lâu hơn (--measure) để thấy rõ"),
+    (r"(--repeat \d+) would show it", r"cần \1 để thấy rõ"),
 )
 
 
@@ -49,6 +52,8 @@ def reason_text(reason: Reason) -> str:
         "slower": f"{subject} waits {value:.0%} longer (p99)"
         if value < 1
         else f"{subject} waits {1 + value:,.1f} times as long (p99)",
+        "slowdowns unseen": f"slowdowns below {value:.0%} could not have been seen (p99 of a typical agency): "
+        f"{subject}",
         "more slower": f"{value:.0f} more agencies wait longer",
     }[reason.kind]
 

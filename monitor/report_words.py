@@ -47,6 +47,9 @@ _VIETNAMESE = {
     "p99 with": "p99 khi có",
     "None of {count} agencies got slower by more than noise and {effect}.": "Trong {count} cơ quan, không cơ quan nào "
     "chậm đi quá mức nhiễu và {effect}.",
+    "Slowdowns below {typical} could not have been seen for a typical agency, below {worst} not for the noisiest "
+    "one.": "Với một cơ quan điển hình, không thể thấy mức chậm đi dưới {typical}; với cơ quan dao động nhiều nhất, "
+    "dưới {worst}.",
     "Headroom": "Dự phòng",
     "{ratio} times the load": "gấp {ratio} lần tải",
     "at least {ratio} times the load": "ít nhất gấp {ratio} lần tải",

@@ -125,6 +125,10 @@ _SENTENCES = (
     ),
     (r"(\S+) waits (\S+) longer \(p99\)", r"\1 chờ lâu hơn \2 (p99)"),
     (r"(\S+) waits (\S+) times as long \(p99\)", r"\1 chờ lâu gấp \2 lần (p99)"),
+    (
+        r"slowdowns below (\S+) could not have been seen \(p99 of a typical agency\): (.+)",
+        r"không thể thấy mức chậm đi dưới \1 (p99 của một cơ quan điển hình): \2",
+    ),
     (r"(\d+) more agencies wait longer", r"\1 cơ quan khác cũng chờ lâu hơn"),
     (r"pair (\d+) of (\d+), without the newcomers \.\.\.", r"cặp \1/\2, không có cơ quan mới ..."),
     (r"pair (\d+) of (\d+), with the newcomers \.\.\.", r"cặp \1/\2, có cơ quan mới ..."),

@@ -11,6 +11,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from statistics import NormalDist
 
 import numpy as np
@@ -148,6 +149,7 @@ def t_below(t: float, freedom: int) -> float:
     return 0.5 + within / 2
 
 
+@cache  # the same one is asked for of each of 95 agencies
 def t_quantile(q: float, freedom: int) -> float:
     """Return the t with P(T <= t) = q, for q in [0.5, 1), by bisection."""
     low, high = 0.0, 1.0

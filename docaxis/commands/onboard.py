@@ -35,7 +35,7 @@ from docaxis.domain.agency import Registry
 from docaxis.domain.errors import UsageError
 from docaxis.files import make_folder
 from docaxis.workload.model import Newcomer
-from monitor.onboarding import PAIRS_MIN, Answer, Headroom, judge_onboarding
+from monitor.onboarding import PAIRS_MAX, PAIRS_MIN, Answer, Headroom, judge_onboarding
 from monitor.onboarding_figures import Onboarding, compared, newcomer_of, run_of
 from monitor.onboarding_view import onboarding_view
 from monitor.report import REPORT, write_report
@@ -71,7 +71,9 @@ def onboard(
     baseline: Annotated[
         str, typer.Option(help="The workload without them: a shipped name, or a TOML file.")
     ] = "steady",
-    repeat: Annotated[int, typer.Option(min=PAIRS_MIN, max=50, help="Pairs of runs, without and with them.")] = 5,
+    repeat: Annotated[
+        int, typer.Option(min=PAIRS_MIN, max=PAIRS_MAX, help="Pairs of runs, without and with them.")
+    ] = 5,
     measure: Annotated[
         float | None, typer.Option(min=3, help="Seconds measured of each run; default: as the baseline has them.")
     ] = None,

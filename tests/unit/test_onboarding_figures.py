@@ -74,7 +74,7 @@ def test_a_run_is_judged_by_what_it_missed_and_by_faults_whatever_their_number()
 KINDS = (
     "too few pairs", "invalid runs", "missed without newcomers", "fault without newcomers", "fault", "missed",
     "inbox grows", "missed by newcomer", "limit", "no headroom", "little headroom", "headroom unproven", "slower",
-    "more slower",
+    "more slower", "slowdowns unseen",
 )  # fmt: skip
 
 
@@ -87,6 +87,14 @@ def test_every_reason_is_a_sentence_in_both_languages(kind: str) -> None:
     assert subjectless != reason_text(Reason(kind, "H95", 1.25))
     assert "slowest agency" not in vietnamese
     assert "limited to" not in vietnamese
+
+
+def test_what_could_not_be_seen_is_said_with_what_would_show_it() -> None:
+    reason = Reason("slowdowns unseen", "95 of 95 agencies may wait seriously longer; --repeat 12 would show it", 0.8)
+    assert reason_said(reason_text(reason), Language.VI) == (
+        "không thể thấy mức chậm đi dưới 80% (p99 của một cơ quan điển hình): 95 trong 95 cơ quan có thể đã chờ lâu "
+        "hơn đáng kể; cần --repeat 12 để thấy rõ"
+    )
 
 
 def test_few_reasons_keep_all_but_the_many_that_got_slower() -> None:

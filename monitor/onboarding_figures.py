@@ -108,6 +108,11 @@ def compared(before: Sequence[RunFolder], after: Sequence[RunFolder], *, seed: i
     return rows
 
 
+def worse_together(rows: Iterable[Compared]) -> dict[str, Change]:
+    """Return by how much latencies over all agencies got worse, by name; the others are left out."""
+    return {one.name: one.change for one in rows if one.change is not None and one.judgement is Judgement.WORSE}
+
+
 def _seconds(runs: Sequence[RunFolder], column: str) -> Floats:
     values = np.concatenate([np.empty(0), *(run.measured(column) for run in runs)])
     return np.asarray(values[np.isfinite(values)], np.float64)

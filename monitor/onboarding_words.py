@@ -16,6 +16,8 @@ _LIMIT_WORDS = (
     (r"\bslowest agency ", "cơ quan chậm nhất "),
     (r"the hub's limit, set on purpose", "giới hạn cố ý đặt cho trục"),
     (r"\blimited to (\S+) deliveries/s", r"giới hạn \1 lượt giao/giây"),
+    (r"\bdelivery (p\d+)\b", r"giao nhận \1"),
+    (r"\brouting (p\d+)\b", r"chuyển qua trục \1"),
     (r"\bprocessor of ", "bộ xử lý của "),
     (r"(\d+) of (\d+) agencies may wait seriously longer;", r"\1 trong \2 cơ quan có thể đã chờ lâu hơn đáng kể;"),
     (r"longer runs \(--measure\) would show it", "cần chạy lâu hơn (--measure) để thấy rõ"),
@@ -49,6 +51,9 @@ def reason_text(reason: Reason) -> str:
         "little headroom": f"little headroom: the hub carries {value:.2f} times what is offered; then: {subject}",
         "headroom unknown": "headroom was not looked for: whether an ordinary peak still fits is not known",
         "headroom unproven": f"headroom unproven: the generator was the limit at {value:.2f} times what is offered",
+        "slower together": f"all agencies together: {subject} is {value:.0%} longer"
+        if value < 1
+        else f"all agencies together: {subject} is {1 + value:,.1f} times as long",
         "slower": f"{subject} waits {value:.0%} longer (p99)"
         if value < 1
         else f"{subject} waits {1 + value:,.1f} times as long (p99)",

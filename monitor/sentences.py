@@ -123,6 +123,8 @@ _SENTENCES = (
         r"headroom unproven: the generator was the limit at (\S+) times what is offered",
         r"chưa rõ dự phòng: máy phát đã tới giới hạn ở \1 lần tải",
     ),
+    (r"all agencies together: (.+) is (\S+) longer", r"tất cả các cơ quan: \1 dài hơn \2"),
+    (r"all agencies together: (.+) is (\S+) times as long", r"tất cả các cơ quan: \1 dài gấp \2 lần"),
     (r"(\S+) waits (\S+) longer \(p99\)", r"\1 chờ lâu hơn \2 (p99)"),
     (r"(\S+) waits (\S+) times as long \(p99\)", r"\1 chờ lâu gấp \2 lần (p99)"),
     (

@@ -36,7 +36,7 @@ from docaxis.domain.errors import UsageError
 from docaxis.files import make_folder
 from docaxis.workload.model import Newcomer
 from monitor.onboarding import PAIRS_MAX, PAIRS_MIN, Answer, Headroom, judge_onboarding
-from monitor.onboarding_figures import Onboarding, compared, newcomer_of, run_of
+from monitor.onboarding_figures import Onboarding, compared, newcomer_of, run_of, worse_together
 from monitor.onboarding_view import onboarding_view
 from monitor.report import REPORT, write_report
 from monitor.result import write_result
@@ -147,8 +147,10 @@ async def _find(runs: OnboardingRuns, registry: Registry, repeat: int, *, headro
     elif headroom and not failed and all(one.valid for one in (*before, *after)):
         room, steps = await runs.headroom()
     allowed_s = min((one["at_most_s"] for one in runs.baseline.latencies), default=0.0)
-    verdict = judge_onboarding(before, after, newcomers, room, limit=limit, allowed_s=allowed_s)
-    folders = [[load_run(one.finished.folder) for one in side] for side in (without, together)]
+    rows = compared(*([load_run(one.finished.folder) for one in side] for side in (without, together)))
+    verdict = judge_onboarding(
+        before, after, newcomers, room, limit=limit, allowed_s=allowed_s, together=worse_together(rows)
+    )
     in_all = set.intersection(*(set(one.p99_s) for one in (*before, *after)))
     told = [
         {
@@ -162,7 +164,7 @@ async def _find(runs: OnboardingRuns, registry: Registry, repeat: int, *, headro
     onboarding = Onboarding(
         verdict,
         list(zip(newcomers, told, strict=True)),
-        compared(*folders),
+        rows,
         room,
         [(a.result["run"], b.result["run"]) for a, b in zip(without, together, strict=True)],
         len(in_all),

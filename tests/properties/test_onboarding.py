@@ -17,6 +17,7 @@ from monitor.onboarding import (
     resolution,
     slower_agencies,
 )
+from monitor.statistics import Change
 from tests.support.laws import law
 
 CODES = [f"H{number:02}" for number in range(1, 96)]
@@ -88,6 +89,13 @@ def test_a_slowdown_of_milliseconds_is_told_and_is_no_condition() -> None:
     assert {one.code for one in generous.slower} >= {"H07", "H08", "H09"}
     assert generous.slower == strict.slower
     assert strict.answer is Answer.CONDITIONS
+
+
+def test_all_together_slower_is_a_condition_and_never_more() -> None:
+    worse = {"delivery p99": Change(4.0, 3.5, 4.5, 1e-6)}
+    verdict = judge_onboarding(runs(1), runs(2), FINE, ROOM, allowed_s=GENEROUS_S, together=worse)
+    assert (verdict.answer, kinds(verdict)) == (Answer.CONDITIONS, ["slower together"])
+    assert (verdict.reasons[0].subject, verdict.reasons[0].value) == ("delivery p99", 4.0)
 
 
 @pytest.mark.parametrize(

@@ -313,9 +313,24 @@ def test_many_that_got_slower_are_told_in_few_lines(tmp_path: Path) -> None:
     told = result["onboarding"]
     assert told["answer"] == Answer.CONDITIONS.value
     assert len(told["slower"]) > 80
-    assert len(told["reasons"]) == 4
+    together = [reason for reason in told["reasons"] if reason["kind"] == "slower together"]
+    assert [reason["subject"] for reason in together] == ["delivery p50", "delivery p99", "routing p99"]
+    assert len([reason for reason in told["reasons"] if "slower" in reason["kind"]]) == 3 + 4
     assert told["reasons"][-1]["text"].endswith("more agencies wait longer")
     assert {one["judgement"] for one in told["compared"]} == {"worse"}
+
+
+def test_all_together_slower_is_a_condition_although_no_single_agency_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An objective that is met by far forgives each agency its five times as long; all together it is told."""
+    monkeypatch.setattr(Baseline, "latencies", [{"name": "fast", "percentile": 99, "at_most_s": 600.0}])
+    result, _ = _concluded(tmp_path, slowness=5.0, room=Headroom(2.0, at_least=True))
+    told = result["onboarding"]
+    assert (told["answer"], result["exit_code"]) == (Answer.CONDITIONS.value, 0)
+    assert {reason["kind"] for reason in told["reasons"]} == {"slower together"}
+    assert told["reasons"][0]["value"] == pytest.approx(told["compared"][0]["change"]["estimate"])
+    assert told["reasons"][0]["text"].startswith("all agencies together: delivery p50 is ")
 
 
 def test_the_report_of_an_onboarding_names_those_who_joined(tmp_path: Path) -> None:

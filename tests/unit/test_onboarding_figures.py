@@ -75,6 +75,7 @@ KINDS = (
     "too few pairs", "invalid runs", "missed without newcomers", "fault without newcomers", "fault", "missed",
     "inbox grows", "missed by newcomer", "limit", "no headroom", "little headroom", "headroom unproven", "slower",
     "more slower", "slowdowns unseen",
+    "slower together",
 )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """A step of a capacity search: what it offers, when it need not go on, what its result says of the limit."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,9 @@ GROWTH_SHARE = 0.02
 #: A backlog that has grown by this share of the rate for so many seconds, and is worth a second of it by then, will not
 #: have settled when the step ends: it ends early, at the rate at which it began.
 CLEAR_GROWTH_SHARE, CLEAR_AFTER_S = 0.15, 4.0
+
+#: What the objective is called that each step has: its backlog does not grow.
+KEEPS_UP = "hub keeps up"
 
 #: Parts of a delivery's time, in one of which a backlog lies.
 PARTS = ("send_delay", "routing", "pickup")
@@ -42,10 +45,17 @@ def step_content(content: Mapping[str, Any], step: Step) -> dict[str, Any]:
         {"name": "step", "kind": "load", "duration": f"{step.measure_s:g} s", **rate},
         *drain,
     ]
-    keeps_up = {"name": "keeps up at the step's rate", "backlog_slope": GROWTH_SHARE * step.rate}
     objectives = [{**one, "abort": False} for one in content.get("objectives", []) if "at_least" not in one]
+    keeps_up = {"name": _free_name(objectives), "backlog_slope": GROWTH_SHARE * step.rate}
     faults = [fault for fault in content.get("faults", []) if fault["kind"] == "limited-hub"]
     return {**content, "phases": phases, "objectives": [*objectives, keeps_up], "faults": faults}
+
+
+def _free_name(objectives: Sequence[Mapping[str, Any]]) -> str:
+    """Return what the objective that the hub keeps up is called: a workload may have one of that name, and no two."""
+    taken = {one["name"] for one in objectives}
+    names = (KEEPS_UP, *(f"{KEEPS_UP} ({number})" for number in range(2, len(taken) + 3)))
+    return next(name for name in names if name not in taken)
 
 
 def outcome_of(step: Step, result: Mapping[str, Any]) -> StepOutcome:

@@ -38,6 +38,13 @@ def test_a_step_is_a_sound_workload_of_one_rate(name: str) -> None:
     assert workload.traffic == load_workload(name).workload.traffic
 
 
+def test_a_workload_may_have_an_objective_of_the_name_that_a_step_adds() -> None:
+    content = load_workload("steady").content
+    mine = {"name": "hub keeps up", "achieved": 0.9}
+    told = workload_of(step_content({**content, "objectives": [mine]}, STEP), "mine").workload.objectives
+    assert [one.name for one in told] == ["hub keeps up", "hub keeps up (2)"]
+
+
 def _result(**more: Any) -> dict[str, Any]:
     return {
         "exit_code": 1,

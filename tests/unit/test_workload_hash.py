@@ -30,7 +30,11 @@ file = "trace.txt"
 like = "table.json"
 """
 
-FILES = {"load.toml": NAMING, "trace.txt": "0.5\n1.5\n", "table.json": "{}", "agencies.csv": Registry.load().to_csv()}
+TABLE = """{"agencies": ["G22", "H35"], "pairs": [[0, 1, 3, 0]], "fan_outs": [[0, 1, 3]], "kinds": [[1, 0, 0, 3]],
+"sizes": [1, 2]}
+"""
+
+FILES = {"load.toml": NAMING, "trace.txt": "0.5\n1.5\n", "table.json": TABLE, "agencies.csv": Registry.load().to_csv()}
 
 Laid = Callable[..., Path]
 
@@ -70,7 +74,11 @@ def test_the_same_files_elsewhere_give_the_same_hash(laid: Laid) -> None:
 
 @pytest.mark.parametrize(
     "changed",
-    [{"trace": "0.5\n1.6\n"}, {"table": "[]"}, {"agencies": FILES["agencies.csv"].replace("H53", "H99")}],
+    [
+        {"trace": "0.5\n1.6\n"},
+        {"table": TABLE.replace("3", "4")},
+        {"agencies": FILES["agencies.csv"].replace("H53", "H99")},
+    ],
     ids=["trace", "table", "agencies"],
 )
 def test_another_content_of_a_file_gives_another_hash(changed: dict[str, str], laid: Laid) -> None:
@@ -104,7 +112,7 @@ def test_that_of_a_shipped_workload_is_the_same_each_time(name: str) -> None:
 def test_a_file_that_is_not_there_is_named(laid: Laid) -> None:
     file = laid("here")
     (file.parent / "table.json").unlink()
-    with pytest.raises(UsageError, match=r"here/table\.json, which the workload names, cannot be read"):
+    with pytest.raises(UsageError, match=r"here/table\.json: No such file"):
         prepare(str(file))
 
 

@@ -14,7 +14,7 @@ from docaxis.cli import main
 from docaxis.commands.control import check_speed
 from docaxis.commands.kafka_for_run import DELIVERY_BYTES, DOCUMENT_BYTES
 from docaxis.commands.replay_end import Objectives
-from docaxis.commands.replay_run import bytes_needed
+from docaxis.commands.replay_run import bytes_needed, load_test_of
 from docaxis.commands.replay_run import replay as run_a_replay
 from docaxis.commands.steering import speed_of
 from docaxis.domain.agency import Registry
@@ -27,6 +27,7 @@ from docaxis.recording.pseudonym import Pseudonyms
 from docaxis.recording.reader import Recording
 from docaxis.recording.replay_plan import (
     TRAFFIC_COLUMNS,
+    Extent,
     ReplayPlan,
     planned_blocks,
     prepare,
@@ -388,3 +389,13 @@ def test_a_replay_that_does_not_fit_on_the_disk_is_refused_before_a_broker_start
     with pytest.raises(InfrastructureError, match=r"GiB are free at .*, and the run writes about"):
         run_a_replay(settings, plan, huge, Objectives(), LiveSettings(), Language.EN, keep=False)
     assert not home.exists()
+
+
+def test_an_objective_about_agencies_that_are_not_there_is_refused() -> None:
+    """It could not be judged at the end, and the replay would pass."""
+    wanted = {"name": "fast", "stage": "delivery", "percentile": 99, "at_most": "1 s"}
+    extent = Extent(10, 10, 30, US, US + 1_000_000)
+    known = Objectives(of_load=({**wanted, "agencies": ["ministry"]},))
+    assert load_test_of(plan_of(), extent, known, US).loaded.workload.objectives
+    with pytest.raises(UsageError, match=r"objectives\.0\.agencies: 'minstry' is neither .* did you mean ministry"):
+        load_test_of(plan_of(), extent, Objectives(of_load=({**wanted, "agencies": ["minstry"]},)), US)

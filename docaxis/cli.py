@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import TextIO, cast
 
 from docaxis import __version__
+from docaxis.commands.command_line import TYPED
 from docaxis.commands.output import Output
 from docaxis.domain.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, DocaxisError
 
@@ -66,6 +67,7 @@ COMMANDS: tuple[Command, ...] = (
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (`docaxis.domain.errors` lists them); the console script's entry."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    typed = TYPED.set(tuple(arguments))
     sys.stdout, given = cast(TextIO, Output(sys.stdout)), sys.stdout
     try:
         code = _dispatch(arguments)
@@ -82,6 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = EXIT_INTERNAL
     finally:
         sys.stdout = given
+        TYPED.reset(typed)
     return code
 
 

@@ -122,9 +122,10 @@ def _shown(result: Mapping[str, Any]) -> str:
 
 
 def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterable[str]:
-    """Name every setting, version and property of the machine that differs: often the very thing that is compared."""
-    for part in ("settings", "versions", "machine", "seed"):
-        yield from _differing(part, before.get(part), after.get(part))
+    """Name every setting, version, file and property of the machine that differs: often the very thing compared."""
+    for part in ("settings", "versions", "machine", "seed", "fleets", "registry", "files"):
+        if part in before and part in after:  # an older result does not say all
+            yield from _differing(part, before[part], after[part])
 
 
 def _differing(name: str, before: Any, after: Any) -> Iterable[str]:

@@ -32,8 +32,33 @@ def versions() -> dict[str, str]:
 
 
 def machine() -> dict[str, Any]:
-    """Return what is known of the machine."""
-    return {"system": platform.system(), "machine": platform.machine(), "cores": os.cpu_count()}
+    """Return what is known of the machine; null where the system does not tell."""
+    return {
+        "system": platform.system(),
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "cpu": _cpu_model(),
+        "memory_bytes": _memory_bytes(),
+        "kernel": platform.release(),
+    }
+
+
+def _cpu_model(cpuinfo: Path = Path("/proc/cpuinfo")) -> str | None:
+    try:
+        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    found = (
+        value.strip() for name, _, value in (line.partition(":") for line in lines) if name.strip() == "model name"
+    )
+    return next(found, None) or platform.processor() or None
+
+
+def _memory_bytes() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        return None
 
 
 def latency_seconds(stages: Mapping[str, Histogram]) -> dict[str, dict[str, float]]:
@@ -64,8 +89,10 @@ def result_of(
     started_us: int,
     extra_versions: Mapping[str, str],
     processes: Mapping[str, Any],
+    command_line: str | None,
+    registry: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Return the content of result.json. `settings` must have its secrets masked already."""
+    """Return the content of result.json. `settings` and `command_line` must have their secrets masked already."""
     ledger = verdict.ledger
     return {
         "schema_version": SCHEMA_VERSION,
@@ -76,6 +103,8 @@ def result_of(
         "seed": seed,
         "started_us": started_us,
         "wall_seconds": round(wall_seconds, 3),
+        "command_line": command_line,
+        "registry": dict(registry),
         "versions": {**versions(), **extra_versions},
         "machine": machine(),
         "workload": dict(workload),

@@ -90,6 +90,27 @@ class FaultPart(_Part):
     detail: str | None = None
 
 
+class FleetsPart(_Part):
+    """Processes that shared the agencies: started by the command, and joined from other machines."""
+
+    here: int = Field(ge=0)
+    external: int = Field(ge=0)
+
+
+class FilePart(_Part):
+    """A file as it was when the run began."""
+
+    sha256: str
+    size_bytes: int = Field(ge=0)
+
+
+class RegistryPart(FilePart):
+    """The agencies; `file` is the name of their file, null for the package's own."""
+
+    file: str | None
+    agencies: int = Field(ge=2)
+
+
 class MilestonePart(_Part):
     """Published and counted totals up to a day; null where nothing was published."""
 
@@ -122,9 +143,14 @@ class Result(_Part):
     latency_seconds: dict[str, LatencyPart]
     rates: RatesPart
     processes: dict[str, dict[str, Any]]
+    command_line: str | None = None
+    registry: RegistryPart | None = None
     # What a load test adds.
     command: str | None = None
     workload_hash: str | None = None
+    fleets: FleetsPart | None = None
+    files: dict[str, FilePart] = {}
+    started_ms: int | None = None
     valid: bool | None = None
     invalid_reasons: list[str] = []
     phases: list[PhasePart] = []

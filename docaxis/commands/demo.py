@@ -19,9 +19,11 @@ from rich.live import Live
 from rich.text import Text
 
 from docaxis.commands.axis import Axis
+from docaxis.commands.command_line import typed_command_line
 from docaxis.commands.conduct import Conducted, Conductor, RoleCommand, process_figures
 from docaxis.commands.fleet import LifeCycle, PollInterval, Scale, Seed, Until, parse_day
 from docaxis.commands.kafka_for_run import kafka_for_run
+from docaxis.commands.load_test import registry_content, registry_field
 from docaxis.commands.options import (
     BootstrapServers,
     RegistryFile,
@@ -33,8 +35,8 @@ from docaxis.commands.options import (
 )
 from docaxis.domain.agency import Registry
 from docaxis.files import make_folder
+from docaxis.kafka.broker import kafka_version
 from docaxis.kafka.client import client_kwargs
-from docaxis.kafka.jars import KAFKA_VERSION
 from docaxis.kafka.topics import Topics, ensure_topics, plan_topics
 from docaxis.settings import Settings
 from monitor.by_agency import agency_fields, write_received_pairs
@@ -171,8 +173,10 @@ def _conclude(
         settings=settings.shown(),
         wall_seconds=conducted.wall_seconds,
         started_us=started_us,
-        extra_versions={"kafka": KAFKA_VERSION},
+        extra_versions=kafka_version(settings),
         processes=process_figures(conducted.peak_rss_bytes, conducted.cpu_seconds),
+        command_line=typed_command_line(),
+        registry=registry_field(plan.registry, plan.registry_file, registry_content(plan.registry_file)),
     )
     result |= agency_fields(conducted.readings, plan.run)
     write_histograms(folder, stages)

@@ -1,15 +1,16 @@
 """How a load test ends: judged, written into its folder, and what came of it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from docaxis.commands.command_line import typed_command_line
 from docaxis.commands.conduct import process_figures
 from docaxis.commands.conduct_load import ConductedLoad
-from docaxis.commands.load_test import LoadTest
+from docaxis.commands.load_test import LoadTest, registry_field
 from docaxis.domain.control import Ready
-from docaxis.kafka.jars import KAFKA_VERSION
+from docaxis.kafka.broker import kafka_version
 from docaxis.settings import Settings
 from monitor.generator_check import GeneratorCheck, check_generator
 from monitor.load_figures import LoadFigures
@@ -93,11 +94,16 @@ def load_test_result(
         settings=settings.shown(),
         wall_seconds=conducted.wall_seconds,
         started_us=started_us,
-        extra_versions={"kafka": KAFKA_VERSION},
+        extra_versions=kafka_version(settings),
         processes=process_figures(conducted.peak_rss_bytes, conducted.cpu_seconds),
+        command_line=typed_command_line(),
+        registry=registry_field(test.registry, test.registry_file, test.registry_content),
     )
     result |= load_test_fields(figures, workload, judgements, generator, rows)
     result |= {
+        "fleets": {"here": test.fleets, "external": test.external_fleets},
+        "files": {name: asdict(one) for name, one in test.loaded.files.items()},
+        "started_ms": test.started_ms,
         "verdict": "pass" if not exit_code else "fail",
         "workload_hash": test.workload_hash,
         "faults_found": faults_found(verdict.ledger, conducted.unreadable, injected),

@@ -3,9 +3,10 @@
 import secrets
 import shlex
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from docaxis.commands.conduct import RoleCommand
 from docaxis.commands.named import not_there
 from docaxis.domain.agency import Registry
 from docaxis.settings import Settings
-from docaxis.workload.file import LoadedWorkload, load_workload, workload_of
+from docaxis.workload.file import LoadedWorkload, NamedFile, load_workload, workload_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class LoadTest:
     started_ms: int
     fleets: int
     external_fleets: int
+    registry_content: NamedFile
 
     @property
     def all_fleets(self) -> int:
@@ -126,7 +128,20 @@ def prepare(
         time.time_ns() // 1_000_000,
         fleets,
         external_fleets,
+        registry_content(registry_file),
     )
+
+
+def registry_content(file: Path | None) -> NamedFile:
+    """Return what is in a registry's file, or in the package's own. Raises UsageError if it cannot be read."""
+    if file is not None:
+        return NamedFile.of(file)
+    return NamedFile.of_bytes(resources.files("docaxis").joinpath("data/agencies.csv").read_bytes())
+
+
+def registry_field(registry: Registry, file: Path | None, content: NamedFile) -> dict[str, Any]:
+    """Return what a result says of the registry; `file` is null for the package's own."""
+    return {"file": file and file.name, "agencies": len(registry), **asdict(content)}
 
 
 def offered_content(test: LoadTest) -> dict[str, Any]:

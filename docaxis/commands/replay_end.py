@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from docaxis.recording.manifest import MANIFEST
 from docaxis.recording.replay_plan import ReplayPlan
 from docaxis.recording.schedule import ReplaySchedule
 from docaxis.settings import Settings
+from docaxis.workload.file import NamedFile
 from monitor.fidelity import Fidelity, fidelity_faults
 from monitor.fidelity_view import fidelity_result, fidelity_table
 from monitor.generator_check import check_generator
@@ -151,6 +152,7 @@ def result_of_replay(
         "valid": not reasons,
         "invalid_reasons": list(reasons),
         "workload": content,
+        "files": {f"{name}/{MANIFEST}": asdict(one) for name, one in _manifests(plan)},
         "workload_hash": hash_of_replay(plan, test.registry),
         "rates": rates_of(verdict, conducted.wall_seconds),
     }
@@ -161,11 +163,17 @@ def result_of_replay(
 
 def hash_of_replay(plan: ReplayPlan, registry: Registry) -> str:
     """Return the SHA-256 of what is replayed: the plan's traffic, the recordings' manifests, the agencies."""
-    manifests = [hashlib.sha256((Path(folder) / MANIFEST).read_bytes()).hexdigest() for folder in plan.recordings]
+    manifests = [one.sha256 for _, one in _manifests(plan)]
     agencies = hashlib.sha256(registry.to_csv().encode()).hexdigest()
     traffic = {**traffic_of(plan), "recordings": manifests, "seed": plan.seed}
     load = {"workload": traffic, "registry": agencies}
     return hashlib.sha256(orjson.dumps(load, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _manifests(plan: ReplayPlan) -> list[tuple[str, NamedFile]]:
+    """Return the names of the recordings with their manifests."""
+    folders = [Path(folder) for folder in plan.recordings]
+    return [(folder.name, NamedFile.of_bytes((folder / MANIFEST).read_bytes())) for folder in folders]
 
 
 def rates_of(verdict: Verdict, wall_seconds: float) -> dict[str, float]:

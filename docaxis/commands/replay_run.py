@@ -14,7 +14,7 @@ from docaxis.commands.conduct import RoleCommand
 from docaxis.commands.conduct_load import LoadMoment
 from docaxis.commands.conduct_replay import PHASE, ReplayConductor, longest_us
 from docaxis.commands.kafka_for_run import DELIVERY_BYTES, DOCUMENT_BYTES, FULL_BATCHES_SHARE, check_room
-from docaxis.commands.load_test import LoadTest
+from docaxis.commands.load_test import LoadTest, registry_content
 from docaxis.commands.named import not_there
 from docaxis.commands.objective_watch import ObjectiveWatch
 from docaxis.commands.options import progress
@@ -96,8 +96,9 @@ def load_test_of(plan: ReplayPlan, extent: Extent, objectives: Objectives, start
         "objectives": list(objectives.of_load),
     }
     file = Path(plan.registry) if plan.registry else None
-    wanted = workload_of(content, "the objectives", look=partial(not_there, registry_file=file))
-    return LoadTest(plan.run, wanted, Registry.load(file), file, started_us // 1000, 1, 0)
+    loaded = workload_of(content, "the objectives", look=partial(not_there, registry_file=file))
+    registry = Registry.load(file)
+    return LoadTest(plan.run, loaded, registry, file, started_us // 1000, 1, 0, registry_content(file))
 
 
 def roles_of(test: LoadTest, plan: ReplayPlan, folder: Path) -> tuple[list[RoleCommand], RoleCommand, bool]:

@@ -90,6 +90,15 @@ def broker_status(settings: Settings) -> BrokerStatus:
     )
 
 
+def kafka_version(settings: Settings) -> dict[str, str]:
+    """Return {"kafka": version} if the settings reach the broker of the home folder; another cluster tells nobody."""
+    status = broker_status(settings)
+    reached, ours = (
+        set(addresses.split(",")) for addresses in (settings.kafka.bootstrap_servers, status.bootstrap_servers)
+    )
+    return {"kafka": status.version} if status.pids and reached & ours else {}
+
+
 def remove_stopped(settings: Settings) -> bool:
     """Remove the data of a broker that does not run; return False, and touch nothing, while any of it runs."""
     folder = settings.paths.home / "broker"

@@ -38,6 +38,8 @@ class Sample:
     workload_name: str = "steady"
     workload_hash: str = "9f2c51d04e7ab836"
     settings: dict[str, Any] = field(default_factory=lambda: {"topics": {"prefix": "axis", "partitions": 4}})
+    fleets: int = 1
+    registry_file: str | None = None
 
 
 def write_sample(folder: Path, sample: Sample) -> Path:
@@ -209,7 +211,13 @@ def _circumstances(sample: Sample, agencies: int) -> dict[str, Any]:
         "series_second0_us": START_US + sample.seed * 60_000_000 + 4_000_000,
         "wall_seconds": float(sample.seconds) + 3.2,
         "versions": {"docaxis": "0.1.0", "python": "3.11.2", "kafka": "4.3.1", "aiokafka": "0.14.0"},
-        "machine": {"system": "Linux", "machine": "x86_64", "cores": 4},
+        "machine": {"system": "Linux", "machine": "x86_64", "cores": 4, "cpu": "Sample CPU"}
+        | {"memory_bytes": 8 << 30, "kernel": "6.1.0"},
+        "command_line": "docaxis run steady",
+        "fleets": {"here": sample.fleets, "external": 1},
+        "registry": {"file": sample.registry_file, "agencies": agencies, "sha256": "c0ffee", "size_bytes": 20_000},
+        "files": {"trace.txt": {"sha256": "decade", "size_bytes": 8}},
+        "started_ms": START_US // 1000,
         "workload": {"name": sample.workload_name, "agencies": agencies, "seed": sample.seed},
         "workload_hash": sample.workload_hash,
         "settings": sample.settings,
@@ -338,7 +346,17 @@ def write_demo_sample(folder: Path) -> Path:
     result = orjson.loads((full / "result.json").read_bytes())
     kept = (
         *("schema_version", "run", "verdict", "faults", "exit_code", "seed", "started_us", "wall_seconds", "versions"),
-        *("machine", "settings", "ledger", "arrivals", "latency_seconds", "rates", "processes"),
+        *(
+            "command_line",
+            "registry",
+            "machine",
+            "settings",
+            "ledger",
+            "arrivals",
+            "latency_seconds",
+            "rates",
+            "processes",
+        ),
     )
     demo = {name: result[name] for name in kept}
     demo["latency_seconds"].pop("publish")

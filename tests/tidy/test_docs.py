@@ -144,6 +144,8 @@ def _result() -> dict[str, Any]:
         started_us=1,
         extra_versions={},
         processes={},
+        command_line="docaxis demo",
+        registry={},
     )
 
 

@@ -185,6 +185,18 @@ def test_what_differs_in_the_settings_is_named(compared: Compare) -> None:
     assert compared(Sample(), after).differences == ("settings.topics.partitions: 4 → 12",)
 
 
+def test_other_fleets_and_agencies_are_named(compared: Compare) -> None:
+    assert compared(Sample(), Sample(fleets=2, registry_file="ours.csv")).differences == (
+        "fleets.here: 1 → 2",
+        "registry.file: None → ours.csv",
+    )
+
+
+def test_what_an_older_result_does_not_say_is_no_difference(run: RunFolder) -> None:
+    older = replace(run, result={name: part for name, part in run.result.items() if name not in ("fleets", "registry")})
+    assert compare(older, run).differences == ()
+
+
 def test_the_command_says_it_with_its_exit_code(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,17 +1,24 @@
 """What the result of a load test says, from what its parts told: nothing of it needs a broker."""
 
+import hashlib
+import os
+from contextvars import ContextVar
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from docaxis.commands import command_line
 from docaxis.commands.conduct_load import ConductedLoad
 from docaxis.commands.load_end import conclude
 from docaxis.commands.load_test import LoadTest, prepare
 from docaxis.domain.agency import Registry
 from docaxis.domain.control import Ready, encode_control
 from docaxis.domain.plan import first_plan
+from docaxis.kafka.broker_files import Layout, Running
 from docaxis.kafka.control import ControlFeed
+from docaxis.kafka.process import mark_process
 from docaxis.kafka.topics import Topics
 from docaxis.settings import load_settings
 from monitor.objective_series import ObjectiveSeries
@@ -30,8 +37,8 @@ PHASES = [
 ]
 
 
-def load_test(**more: Any) -> LoadTest:
-    return prepare("t", content={"name": "t", "phases": PHASES, **more})
+def load_test(content: dict[str, Any] | None = None, **options: Any) -> LoadTest:
+    return prepare("t", content={"name": "t", "phases": PHASES, **(content or {})}, **options)
 
 
 def result_of(test: LoadTest, folder: Path, *, readings: Readings | None = None, **parts: Any) -> dict[str, Any]:
@@ -50,7 +57,8 @@ def result_of(test: LoadTest, folder: Path, *, readings: Readings | None = None,
         cpu_seconds={},
         **told,
     )
-    settings = load_settings(None, {"kafka.bootstrap_servers": "127.0.0.1:9"})
+    overrides = {"kafka.bootstrap_servers": "127.0.0.1:9", "paths.home": str(folder.parent / "home")}
+    settings = load_settings(None, overrides)
     result = conclude(settings, test, conducted, BEGIN_US, folder).result
     Result.model_validate(result)
     return result
@@ -80,3 +88,44 @@ def test_the_largest_skew_is_told_and_one_that_is_not_known_is_not_zero(
     page = report_html(load_run(tmp_path / "run"), Registry.load(), Language.EN)
     (row,) = (line for line in page.splitlines() if "clock skew between machines" in line)
     assert ("not known" in row) == (known is None)
+
+
+def test_it_holds_what_repeats_the_run_besides_workload_seed_and_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trace, agencies = tmp_path / "trace.txt", tmp_path / "agencies.csv"
+    trace.write_text("0.5\n", encoding="utf-8")
+    few = "".join(Registry.load().to_csv().splitlines(keepends=True)[:41])
+    agencies.write_text(few, encoding="utf-8")
+    recorded = {"name": "recorded", "duration": "2 s", "arrivals": "trace", "file": str(trace)}
+    test = load_test({"phases": [PHASES[1], recorded]}, registry=agencies, fleets=2, external_fleets=1)
+    trace.write_text("1.5\n", encoding="utf-8")  # meanwhile: what counts is what was offered
+    monkeypatch.setattr(command_line, "TYPED", ContextVar("typed", default=("run", "my load.toml")))
+    result = result_of(test, tmp_path / "run")
+    assert result["command_line"] == "docaxis run 'my load.toml'"
+    assert result["command"] == "run"
+    assert result["fleets"] == {"here": 2, "external": 1}
+    registry = {"sha256": hashlib.sha256(few.encode()).hexdigest(), "size_bytes": len(few.encode())}
+    assert result["registry"] == {"file": "agencies.csv", "agencies": 40, **registry}
+    assert result["files"] == {str(trace): {"sha256": hashlib.sha256(b"0.5\n").hexdigest(), "size_bytes": 4}}
+    assert result["started_ms"] == test.started_ms
+    assert result["machine"]["kernel"] == os.uname().release
+    assert result["machine"]["memory_bytes"] > 1 << 28
+    assert "cpu" in result["machine"]
+
+
+def test_the_packages_own_registry_has_no_file_and_a_hash(tmp_path: Path) -> None:
+    registry = result_of(load_test(), tmp_path / "run")["registry"]
+    own = resources.files("docaxis").joinpath("data/agencies.csv").read_bytes()
+    assert (registry["file"], registry["agencies"]) == (None, 95)
+    assert registry["sha256"] == hashlib.sha256(own).hexdigest()
+
+
+@pytest.mark.parametrize(("port", "version"), [(9, "4.9.9"), (10, None)], ids=["ours", "another cluster"])
+def test_the_version_of_kafka_is_told_of_our_own_broker_alone(port: int, version: str | None, tmp_path: Path) -> None:
+    folder, mark = tmp_path / "home" / "broker", mark_process(os.getpid())
+    assert mark is not None
+    folder.mkdir(parents=True)
+    Layout("id", "4.9.9", {1: (port, 11)}).save(folder)
+    Running({1: mark}, None).save(folder)
+    assert result_of(load_test(), tmp_path / "run")["versions"].get("kafka") == version

@@ -138,7 +138,8 @@ def faults_found(ledger: LedgerTotals, unreadable: int, injected: Injected) -> d
 
 
 def phase_rows(figures: LoadFigures) -> list[dict[str, Any]]:
-    """Return what was offered, sent and received in each phase."""
+    """Return what was offered, sent and received in each phase, and how long its deliveries took, warm-up included."""
+    latencies = short_latencies({str(n): figures.stage("delivery", [n]) for n in range(len(figures.plan.phases))})
     return [
         {
             "name": phase.name,
@@ -151,6 +152,7 @@ def phase_rows(figures: LoadFigures) -> list[dict[str, Any]]:
             "sent": figures.offered("sent", [number]),
             "offered_deliveries": figures.offered("offered_deliveries", [number]),
             "received": figures.received([number]),
+            "latency_seconds": latencies[str(number)] if latencies[str(number)]["count"] else None,
         }
         for number, phase in enumerate(figures.plan.phases)
     ]

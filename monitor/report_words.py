@@ -68,6 +68,7 @@ _VIETNAMESE = {
     "over the whole run": "tính trên cả lần chạy",
     "delivery, median": "thời gian giao nhận, trung vị",
     "delivery, p99": "thời gian giao nhận, p99",
+    "delivery, maximum": "thời gian giao nhận, lớn nhất",
     "lost or duplicated": "mất hoặc trùng",
     "from the intended time": "tính từ thời điểm dự định",
     "closed loop: shown, not judged": "vòng kín: chỉ hiển thị, không phán xét",

@@ -65,6 +65,7 @@ class PhasePart(_Part):
     offered_deliveries: int | None = None
     measured: bool | None = None
     closed: bool | None = None
+    latency_seconds: LatencyPart | None = None
 
 
 class ObjectivePart(_Part):

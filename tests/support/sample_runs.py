@@ -286,10 +286,12 @@ def _phases(sample: Sample, series: dict[str, Any]) -> list[dict[str, Any]]:
         seconds = [i for i, phase in enumerate(series["phase"]) if phase == name]
         sums = {key: sum(series[key][i] for i in seconds) for key in ("offered", "sent", "received")}
         sums["offered_deliveries"] = sums["received"]
+        took = {"count": sums["received"], "p50": 0.05, "p99": 0.2, "max": 0.3} if sums["received"] else None
         told.append(
             {"name": name, "kind": kind, "start_us": start_us + seconds[0] * 1_000_000}
             | {"end_us": start_us + (seconds[-1] + 1) * 1_000_000, "measured": kind == "load", "closed": False}
             | sums
+            | {"latency_seconds": took}
         )
     return told
 

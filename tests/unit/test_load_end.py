@@ -7,6 +7,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from docaxis.commands import command_line
@@ -22,7 +23,7 @@ from docaxis.kafka.process import mark_process
 from docaxis.kafka.topics import Topics
 from docaxis.settings import load_settings
 from monitor.objective_series import ObjectiveSeries
-from monitor.reading import Readings
+from monitor.reading import Readings, Tally
 from monitor.report import report_html
 from monitor.result_schema import Result
 from monitor.run_folder import load_run
@@ -129,3 +130,28 @@ def test_the_version_of_kafka_is_told_of_our_own_broker_alone(port: int, version
     Layout("id", "4.9.9", {1: (port, 11)}).save(folder)
     Running({1: mark}, None).save(folder)
     assert result_of(load_test(), tmp_path / "run")["versions"].get("kafka") == version
+
+
+def test_each_phase_tells_its_own_latencies_the_warm_up_too(tmp_path: Path) -> None:
+    test, tally, readings = load_test(), Tally(), Readings()
+    tally.observe("delivery@0", np.array([2 * SECOND_US] * 50 + [4 * SECOND_US], np.int64))
+    tally.observe("delivery@1", np.array([1000] * 200, np.int64))
+    readings.put(
+        tally.to_reading(["H53"], version=1, run=test.run, topic="status", partition=0, offset=1, at_us=1, source="")
+    )
+    result = result_of(test, tmp_path / "run", readings=readings)
+    warm, load = (phase["latency_seconds"] for phase in result["phases"])
+    assert (warm["count"], warm["max"]) == (51, 4.0)
+    assert warm["p50"] == pytest.approx(2.0, rel=0.02)
+    assert warm["p99"] == pytest.approx(4.0, rel=0.02)
+    assert (load["count"], load["max"]) == (200, 0.001)
+    assert result["latency_seconds"]["delivery"]["max"] == 0.001, "the run's are those of its measured phases"
+    page = report_html(load_run(tmp_path / "run"), Registry.load(), Language.EN)
+    (row,) = (line for line in page.splitlines() if line.startswith('<tr><th scope="row">warm</th>'))
+    assert ">4.00 s</td>" in row
+
+
+def test_a_phase_without_deliveries_has_no_latencies(tmp_path: Path) -> None:
+    result = result_of(load_test(), tmp_path / "run")
+    assert [phase["latency_seconds"] for phase in result["phases"]] == [None, None]
+    assert report_html(load_run(tmp_path / "run"), Registry.load(), Language.VI)

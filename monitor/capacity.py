@@ -85,6 +85,7 @@ class StepOutcome:
     latency_p99_s: float | None = None
     achieved_rate: float | None = None  # what got through while it was measured
     offered_rate: float | None = None  # as counted: recipients are drawn, so it is near the step's rate, not equal
+    run: str = ""  # id of the load test that was the step
 
 
 class Finding(StrEnum):

@@ -3,22 +3,23 @@
 import asyncio
 import os
 import secrets
+import time
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
-from math import inf, isfinite
-from pathlib import Path
-from typing import Annotated, Any
+from math import inf
+from typing import Annotated
 
 import orjson
 import typer
 from rich.console import Console
 
+from docaxis.commands.capacity_result import Circumstances, answer_content
 from docaxis.commands.capacity_steps import StepWatch, outcome_of, step_content
 from docaxis.commands.kafka_for_run import kafka_for_run, topics_of_its_own
 from docaxis.commands.load_end import Finished
-from docaxis.commands.load_test import LoadTest, prepare
+from docaxis.commands.load_test import LoadTest, offered_content, prepare
 from docaxis.commands.options import (
     AsJson,
     BootstrapServers,
@@ -34,9 +35,7 @@ from docaxis.domain.errors import UsageError
 from docaxis.files import make_folder, write_whole
 from docaxis.kafka.broker import EmbeddedBroker
 from docaxis.settings import Settings
-from docaxis.workload.file import load_workload
-from docaxis.workload.model import Workload
-from monitor.capacity import Capacity, CapacitySearch, Finding, Plan, Step, curve
+from monitor.capacity import Capacity, CapacitySearch, Finding, Plan, Step
 from monitor.capacity_view import capacity_view, step_begins, step_ended
 from monitor.words import Language
 
@@ -52,18 +51,13 @@ class CapacityTest:
 
     workload: str
     plan: Plan
-    registry: Path | None
-    seed: int | None
-    hub: str | None
-    fleets: int
+    given: LoadTest  # the workload with its own phases
 
     def at(self, step: Step) -> LoadTest:
         """Return the load test of one step: this rate, unchanged, from its first second to its last."""
-        given = load_workload(self.workload).content
-        content = step_content(given if self.hub is None else {**given, "hub": self.hub}, step)
-        return prepare(
-            self.workload, registry=self.registry, seed=self.seed, hub=self.hub, fleets=self.fleets, content=content
-        )
+        given = {key: value for key, value in offered_content(self.given).items() if key != "registry"}
+        content = step_content(given, step)
+        return prepare(self.workload, registry=self.given.registry_file, fleets=self.given.fleets, content=content)
 
 
 @app.command()
@@ -100,16 +94,20 @@ def capacity(
         )
     except ValueError as error:
         raise UsageError(str(error), next_step="give --least, --start and --most in rising order") from error
-    test = CapacityTest(workload, plan, registry, seed, hub, fleets)
+    given = prepare(workload, registry=registry, seed=seed, hub=hub, fleets=fleets)
+    test = CapacityTest(workload, plan, given)
     first = CapacitySearch(plan).step
     assert first is not None
     test.at(first)  # whatever is wrong with the workload is said before anything is started
     deliveries = round(start * 4 * plan.confirm_s)
     tell = partial(progress, language=lang)
+    started_us, started_s = time.time_ns() // 1000, time.monotonic()
     with kafka_for_run(settings, deliveries // 3, deliveries, keep=False, tell=tell) as (reachable, broker):
         answer, search = asyncio.run(_search(reachable, test, broker, lang))
     folder = settings.paths.runs / f"capacity-{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-    content = answer_content(answer, search, load_workload(workload).workload)
+    code = _EXIT_CODES[answer.finding]
+    under = Circumstances(folder.name, given, reachable, started_us, time.monotonic() - started_s, code)
+    content = answer_content(answer, search, under)
     make_folder(folder, "DOCAXIS_PATHS_RUNS")
     file = folder / "capacity.json"
     write_whole(file, orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
@@ -119,7 +117,7 @@ def capacity(
         console = Console()
         console.print(capacity_view(answer, search, lang))
         console.print(os.path.relpath(file), highlight=False)
-    raise typer.Exit(_EXIT_CODES[answer.finding])
+    raise typer.Exit(code)
 
 
 async def _search(
@@ -145,29 +143,3 @@ async def _run_step(settings: Settings, load_test: LoadTest, step: Step, broker:
         if load_test.loaded.workload.hub == "reference":
             settings = await stack.enter_async_context(topics_of_its_own(settings, load_test.run))
         return await run_load_test(settings, load_test, broker, why_end=watch.why_end)
-
-
-def answer_content(answer: Capacity, search: CapacitySearch, workload: Workload) -> dict[str, Any]:
-    """Return the answer for machines, with every step that led to it."""
-    told = asdict(replace(answer, upper=answer.upper if isfinite(answer.upper) else -1.0))
-    return {
-        "workload": workload.name,
-        "unit": "deliveries/s",
-        **told,
-        "upper": answer.upper if isfinite(answer.upper) else None,
-        "steps": [
-            {
-                "kind": one.step.kind.value,
-                "rate": one.step.rate,
-                "measure_seconds": one.step.measure_s,
-                "held": one.held,
-                "generator_limited": one.generator_limited,
-                "limit": asdict(one.limit) if one.limit is not None else None,
-                "delivery_p99_seconds": one.latency_p99_s,
-                "achieved_rate": one.achieved_rate,
-                "offered_rate": one.offered_rate,
-            }
-            for one in search.outcomes
-        ],
-        "curve": [{"rate": rate, "delivery_p99_seconds": p99} for rate, p99 in curve(search.outcomes)],
-    }

@@ -68,6 +68,7 @@ def outcome_of(step: Step, result: Mapping[str, Any]) -> StepOutcome:
         latency_p99_s=result["latency_seconds"]["delivery"]["p99"],
         achieved_rate=result["rates"]["deliveries_per_second"],
         offered_rate=result["rates"]["offered_deliveries_per_second"],
+        run=result["run"],
     )
 
 

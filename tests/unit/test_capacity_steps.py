@@ -2,26 +2,33 @@
 
 import io
 from math import inf
+from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from rich.console import Console
 
 from docaxis.cli import main
-from docaxis.commands.capacity import answer_content
+from docaxis.commands.capacity import CapacityTest
+from docaxis.commands.capacity_result import Circumstances, answer_content
 from docaxis.commands.capacity_steps import StepWatch, limit_of, outcome_of, step_content
 from docaxis.commands.conduct_load import LoadMoment
+from docaxis.commands.load_test import prepare
 from docaxis.domain.plan import Plan, PlannedPhase
+from docaxis.settings import Settings
 from docaxis.workload.file import load_workload, shipped, workload_of
 from monitor.capacity import Capacity, CapacitySearch, Finding, Limit, Step, StepKind, StepOutcome
 from monitor.capacity import Plan as SearchPlan
 from monitor.capacity_view import answer_sentences, capacity_view, step_begins, step_ended
 from monitor.reading import LEDGER, Reading, Readings
+from monitor.result_schema import Result
 from monitor.sentences import sentence
 from monitor.series import Series
 from monitor.words import Language
 
 STEP = Step(StepKind.CLIMB, 1234.5, 2.0, 8.0)
+UNDER = Circumstances("capacity-1", prepare("steady", seed=7), Settings(), 1_764_000_000_000_000, 12.5, 0)
 
 
 @pytest.mark.parametrize("name", sorted(shipped()))
@@ -47,6 +54,7 @@ def test_a_workload_may_have_an_objective_of_the_name_that_a_step_adds() -> None
 
 def _result(**more: Any) -> dict[str, Any]:
     return {
+        "run": "run-1",
         "exit_code": 1,
         "valid": True,
         "faults": [],
@@ -127,9 +135,45 @@ def test_a_search_that_the_generator_ends_never_speaks_of_the_hub() -> None:
     assert answer.finding is Finding.AT_LEAST
     assert "at least" in answer_sentences(answer, search)[0]
     assert "generator-limited" in answer_sentences(answer, search)[0]
-    content = answer_content(answer, search, load_workload("steady").workload)
-    assert content["upper"] is None
+    content = answer_content(answer, search, UNDER)
+    assert (content["upper"], content["search"]["rate_max"]) == (None, None)
     assert len(content["steps"]) == len(search.outcomes)
+
+
+def test_the_answer_can_be_repeated_and_traced() -> None:
+    """It has what result.json has for this, under the same names, and the id of every step's run."""
+    search = CapacitySearch(SearchPlan(100, 10, 100, measure_s=8, confirm_s=8))
+    number = 0
+    while (step := search.step) is not None:
+        number += 1
+        search = search.after(outcome_of(step, _result(exit_code=0, run=f"run-{number}")))
+    assert search.answer is not None
+    content = orjson.loads(orjson.dumps(answer_content(search.answer, search, UNDER)))
+    shared = ("schema_version", "run", "command", "exit_code", "seed", "started_us", "wall_seconds", "versions")
+    shared += ("machine", "workload", "workload_hash", "settings")
+    assert set(shared) <= set(content)
+    assert set(shared) <= set(Result.model_fields)
+    assert (content["seed"], content["workload"]["seed"]) == (7, 7)
+    assert content["workload_hash"] == UNDER.given.loaded.hash != load_workload("steady").hash
+    assert [one["run"] for one in content["steps"]] == [f"run-{one + 1}" for one in range(number)]
+    options = content["search"]
+    repeated = SearchPlan(options["start_rate"], options["rate_min"], options["rate_max"], measure_s=8, confirm_s=8)
+    assert repeated == search.plan
+    assert "kafka" in content["versions"]
+    text = Path("docs/RESULT.md").read_text(encoding="utf-8")
+    section = text[text.index("## capacity.json") :]
+    told = {*content, *content["steps"][0], *options}
+    assert [name for name in sorted(told) if f"`{name}`" not in section] == []
+
+
+def test_a_step_keeps_seed_registry_and_the_files_that_the_workload_names(tmp_path: Path) -> None:
+    (tmp_path / "writers.json").write_text("{}", encoding="utf-8")
+    text = shipped()["steady"] + '\n[[traffic]]\nlike = "writers.json"\n'
+    (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
+    name = str(tmp_path / "mine.toml")
+    step = CapacityTest(name, SearchPlan(100, 1), prepare(name, seed=7, hub="external")).at(STEP).loaded.workload
+    assert (step.seed, step.hub, step.registry) == (7, "external", None)
+    assert step.traffic[-1].like == tmp_path / "writers.json"
 
 
 def test_the_answer_names_the_interval_and_what_gave_way() -> None:

@@ -88,6 +88,18 @@ class StepOutcome:
     run: str = ""  # id of the load test that was the step
 
 
+@dataclass(frozen=True, slots=True)
+class SearchedWith:
+    """What of a workload every step has, and what none has."""
+
+    objectives: tuple[str, ...]  # names, with the one that the hub keeps up
+    faults: tuple[str, ...]  # kinds
+    objectives_left_out: tuple[str, ...]
+    faults_left_out: tuple[str, ...]
+    phases_left_out: tuple[str, ...]  # each with its arrivals
+    arrivals: str = "constant"
+
+
 class Finding(StrEnum):
     """How a search ended."""
 

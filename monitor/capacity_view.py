@@ -5,7 +5,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from monitor.capacity import Capacity, CapacitySearch, Finding, Step, StepOutcome, curve
+from monitor.capacity import Capacity, CapacitySearch, Finding, SearchedWith, Step, StepOutcome, curve
 from monitor.report_format import duration, number
 from monitor.sentences import sentence
 from monitor.words import Language, word
@@ -15,6 +15,21 @@ BAR = 40
 
 #: A step that offered so much less than its rate says nothing about that rate: recipients are drawn, and it was short.
 OFFERED_SHORT = 0.1
+
+
+def told_before(told: SearchedWith) -> list[str]:
+    """Return what is told before the first step: what of the workload is searched with, and what is left out."""
+    said = [
+        f"Searched with {told.arrivals} arrivals, in place of the phases {', '.join(told.phases_left_out)}.",
+        f"Searched with the objectives {', '.join(told.objectives)}.",
+    ]
+    if told.faults:
+        said.append(f"Searched with the faults {', '.join(told.faults)}.")
+    if told.objectives_left_out:
+        said.append(f"Left out, for a search tries lower rates: the objectives {', '.join(told.objectives_left_out)}.")
+    if told.faults_left_out:
+        said.append(f"Left out, for they would give way at any rate: the faults {', '.join(told.faults_left_out)}.")
+    return said
 
 
 def step_begins(step: Step) -> str:

@@ -173,6 +173,20 @@ _SENTENCES = (
     ),
     (r"(.+) \((\S+)\); roles are starting \.\.\.", r"\1 (\2); các tiến trình đang khởi động ..."),
     # the search for the capacity
+    (
+        r"Searched with constant arrivals, in place of the phases (.+)\.",
+        r"Tìm với tải đều, thay cho các giai đoạn \1.",
+    ),
+    (r"Searched with the objectives (.+)\.", r"Tìm với các mục tiêu \1."),
+    (r"Searched with the faults (.+)\.", r"Tìm với các sự cố \1."),
+    (
+        r"Left out, for a search tries lower rates: the objectives (.+)\.",
+        r"Bỏ qua, vì việc tìm thử cả tốc độ thấp hơn: các mục tiêu \1.",
+    ),
+    (
+        r"Left out, for they would give way at any rate: the faults (.+)\.",
+        r"Bỏ qua, vì ở tốc độ nào chúng cũng gây lỗi: các sự cố \1.",
+    ),
     (r"climb: ([\d,.]+) deliveries/s for (\S+) s \.\.\.", r"tăng dần: \1 lượt giao/giây trong \2 s ..."),
     (r"bisect: ([\d,.]+) deliveries/s for (\S+) s \.\.\.", r"chia đôi: \1 lượt giao/giây trong \2 s ..."),
     (r"confirm: ([\d,.]+) deliveries/s for (\S+) s \.\.\.", r"xác nhận: \1 lượt giao/giây trong \2 s ..."),

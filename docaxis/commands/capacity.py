@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 
 from docaxis.commands.capacity_result import Circumstances, answer_content
-from docaxis.commands.capacity_steps import StepWatch, outcome_of, step_content
+from docaxis.commands.capacity_steps import StepWatch, outcome_of, searched_with, step_content
 from docaxis.commands.kafka_for_run import kafka_for_run, topics_of_its_own
 from docaxis.commands.load_end import Finished
 from docaxis.commands.load_test import LoadTest, offered_content, prepare
@@ -36,7 +36,7 @@ from docaxis.files import make_folder, write_whole
 from docaxis.kafka.broker import EmbeddedBroker
 from docaxis.settings import Settings
 from monitor.capacity import Capacity, CapacitySearch, Finding, Plan, Step
-from monitor.capacity_view import capacity_view, step_begins, step_ended
+from monitor.capacity_view import capacity_view, step_begins, step_ended, told_before
 from monitor.words import Language
 
 app = new_app(__doc__)
@@ -96,11 +96,14 @@ def capacity(
         raise UsageError(str(error), next_step="give --least, --start and --most in rising order") from error
     given = prepare(workload, registry=registry, seed=seed, hub=hub, fleets=fleets)
     test = CapacityTest(workload, plan, given)
+    told = searched_with(given.loaded.content)
     first = CapacitySearch(plan).step
     assert first is not None
     test.at(first)  # whatever is wrong with the workload is said before anything is started
     deliveries = round(start * 4 * plan.confirm_s)
     tell = partial(progress, language=lang)
+    for text in told_before(told):
+        tell(text)
     started_us, started_s = time.time_ns() // 1000, time.monotonic()
     with kafka_for_run(settings, deliveries // 3, deliveries, keep=False, tell=tell) as (reachable, broker):
         answer, search = asyncio.run(_search(reachable, test, broker, lang))

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from math import isfinite
 from typing import Any
 
+from docaxis.commands.capacity_steps import searched_with
 from docaxis.commands.load_test import LoadTest
 from docaxis.kafka.jars import KAFKA_VERSION
 from docaxis.settings import Settings
@@ -37,6 +38,7 @@ def answer_content(answer: Capacity, search: CapacitySearch, under: Circumstance
         "steps": [_step(one) for one in search.outcomes],
         "curve": [{"rate": rate, "delivery_p99_seconds": p99} for rate, p99 in curve(search.outcomes)],
         "search": _options(search.plan),
+        "searched_with": asdict(searched_with(loaded.content)),
         "fleets": under.given.fleets,
         "registry": str(registry_file) if registry_file is not None else None,
         "seed": loaded.workload.seed,

@@ -1,13 +1,14 @@
 """A step of a capacity search: what it offers, when it need not go on, what its result says of the limit."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from docaxis.commands.conduct_load import LoadMoment
-from monitor.capacity import Limit, Step, StepOutcome
+from docaxis.domain.errors import UsageError
+from monitor.capacity import Limit, SearchedWith, Step, StepOutcome
 from monitor.reading import LEDGER
 from monitor.series import phase_number, slope_of
 
@@ -20,6 +21,10 @@ CLEAR_GROWTH_SHARE, CLEAR_AFTER_S = 0.15, 4.0
 
 #: What the objective is called that each step has: its backlog does not grow.
 KEEPS_UP = "hub keeps up"
+
+#: Faults that every step has: a limit is what is searched for. What befalls documents or processes at a moment would be
+#: what gives way, at whatever rate.
+FAULTS_KEPT = ("limited-hub",)
 
 #: Parts of a delivery's time, in one of which a backlog lies.
 PARTS = ("send_delay", "routing", "pickup")
@@ -45,10 +50,46 @@ def step_content(content: Mapping[str, Any], step: Step) -> dict[str, Any]:
         {"name": "step", "kind": "load", "duration": f"{step.measure_s:g} s", **rate},
         *drain,
     ]
-    objectives = [{**one, "abort": False} for one in content.get("objectives", []) if "at_least" not in one]
+    objectives = [{**one, "abort": False} for one in content.get("objectives", []) if _is_searched_with(one)]
     keeps_up = {"name": _free_name(objectives), "backlog_slope": GROWTH_SHARE * step.rate}
-    faults = [fault for fault in content.get("faults", []) if fault["kind"] == "limited-hub"]
+    faults = [fault for fault in content.get("faults", []) if fault["kind"] in FAULTS_KEPT]
     return {**content, "phases": phases, "objectives": [*objectives, keeps_up], "faults": faults}
+
+
+def searched_with(content: Mapping[str, Any]) -> SearchedWith:
+    """Return what a search among a workload's rates leaves of it.
+
+    Raises UsageError if the workload asks for a rate and nothing else: a search would answer another question.
+    """
+    objectives = content.get("objectives", [])
+    kept = [one for one in objectives if _is_searched_with(one)]
+    left_out = tuple(one["name"] for one in objectives if not _is_searched_with(one))
+    if left_out and not kept:
+        raise UsageError(
+            f"all that the workload asks for is a rate (at_least: {', '.join(left_out)}), and a search lowers it",
+            next_step="give it an objective that holds at any rate, such as a latency, or use `docaxis run`",
+        )
+    faults = [fault["kind"] for fault in content.get("faults", [])]
+    return SearchedWith(
+        (*(one["name"] for one in kept), _free_name(kept)),
+        _each_once(kind for kind in faults if kind in FAULTS_KEPT),
+        left_out,
+        _each_once(kind for kind in faults if kind not in FAULTS_KEPT),
+        tuple(
+            f"{phase['name']} ({phase.get('arrivals', 'poisson')})"
+            for phase in content["phases"]
+            if phase.get("kind") != "drain"
+        ),
+    )
+
+
+def _is_searched_with(objective: Mapping[str, Any]) -> bool:
+    """Whether an objective can hold at any rate: one that asks for a rate is missed below it, whatever the hub does."""
+    return objective.get("at_least") is None
+
+
+def _each_once(kinds: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(kinds))
 
 
 def _free_name(objectives: Sequence[Mapping[str, Any]]) -> str:

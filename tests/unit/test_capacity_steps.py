@@ -10,17 +10,18 @@ import pytest
 from rich.console import Console
 
 from docaxis.cli import main
+from docaxis.commands import capacity
 from docaxis.commands.capacity import CapacityTest
 from docaxis.commands.capacity_result import Circumstances, answer_content
-from docaxis.commands.capacity_steps import StepWatch, limit_of, outcome_of, step_content
+from docaxis.commands.capacity_steps import StepWatch, limit_of, outcome_of, searched_with, step_content
 from docaxis.commands.conduct_load import LoadMoment
 from docaxis.commands.load_test import prepare
 from docaxis.domain.plan import Plan, PlannedPhase
 from docaxis.settings import Settings
-from docaxis.workload.file import load_workload, shipped, workload_of
-from monitor.capacity import Capacity, CapacitySearch, Finding, Limit, Step, StepKind, StepOutcome
+from docaxis.workload.file import load_workload, parse_workload, shipped, workload_of
+from monitor.capacity import Capacity, CapacitySearch, Finding, Limit, SearchedWith, Step, StepKind, StepOutcome
 from monitor.capacity import Plan as SearchPlan
-from monitor.capacity_view import answer_sentences, capacity_view, step_begins, step_ended
+from monitor.capacity_view import answer_sentences, capacity_view, step_begins, step_ended, told_before
 from monitor.reading import LEDGER, Reading, Readings
 from monitor.result_schema import Result
 from monitor.sentences import sentence
@@ -43,6 +44,63 @@ def test_a_step_is_a_sound_workload_of_one_rate(name: str) -> None:
     assert workload.objectives[-1].backlog_slope == pytest.approx(24.69)
     assert not any(one.abort for one in workload.objectives)
     assert workload.traffic == load_workload(name).workload.traffic
+
+
+MIXED = """
+name = "mixed"
+[[phases]]
+name = "warm"
+kind = "warm-up"
+duration = "5 s"
+rate = "100 deliveries/s"
+[[phases]]
+name = "peak"
+duration = "10 s"
+rate = "100 deliveries/s"
+to = "200 deliveries/s"
+arrivals = "ramp"
+[[faults]]
+kind = "limited-hub"
+rate = "150 deliveries/s"
+[[faults]]
+kind = "duplicate"
+count = 5
+[[objectives]]
+name = "fast"
+stage = "delivery"
+percentile = 99
+at_most = "1 s"
+[[objectives]]
+name = "enough"
+at_least = "120 deliveries/s"
+"""
+
+
+def test_what_a_search_leaves_out_of_a_workload_is_told() -> None:
+    loaded = parse_workload(MIXED, "mixed", None)
+    told = searched_with(loaded.content)
+    assert told == SearchedWith(
+        ("fast", "hub keeps up"), ("limited-hub",), ("enough",), ("duplicate",), ("warm (poisson)", "peak (ramp)")
+    )
+    step = step_content(loaded.content, STEP)
+    assert tuple(one["name"] for one in step["objectives"]) == told.objectives
+    assert tuple(one["kind"] for one in step["faults"]) == told.faults
+    said = told_before(told)
+    for name in ("fast", "hub keeps up", "limited-hub", "enough", "duplicate", "warm (poisson), peak (ramp)"):
+        assert any(name in one for one in said), name
+    assert [one for one in said if sentence(one, Language.VI) == one] == []
+    calm = searched_with(load_workload("steady").content)
+    assert (calm.objectives_left_out, calm.faults_left_out, len(told_before(calm))) == ((), (), 2)
+
+
+def test_a_workload_that_asks_for_a_rate_alone_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = MIXED.replace(MIXED[MIXED.index("[[objectives]]") : MIXED.rindex("[[objectives]]")], "")
+    (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
+    monkeypatch.setattr(capacity, "kafka_for_run", lambda *_, **__: pytest.fail("started"))
+    assert main(["capacity", str(tmp_path / "mine.toml")]) == 2
+    assert "all that the workload asks for is a rate (at_least: enough)" in capsys.readouterr().err
 
 
 def test_a_workload_may_have_an_objective_of_the_name_that_a_step_adds() -> None:
@@ -149,10 +207,10 @@ def test_the_answer_can_be_repeated_and_traced() -> None:
         search = search.after(outcome_of(step, _result(exit_code=0, run=f"run-{number}")))
     assert search.answer is not None
     content = orjson.loads(orjson.dumps(answer_content(search.answer, search, UNDER)))
-    shared = ("schema_version", "run", "command", "exit_code", "seed", "started_us", "wall_seconds", "versions")
-    shared += ("machine", "workload", "workload_hash", "settings")
-    assert set(shared) <= set(content)
-    assert set(shared) <= set(Result.model_fields)
+    shared = {"schema_version", "run", "command", "exit_code", "seed", "started_us", "wall_seconds", "versions"}
+    shared |= {"machine", "workload", "workload_hash", "settings"}
+    assert shared <= set(content)
+    assert shared <= set(Result.model_fields)
     assert (content["seed"], content["workload"]["seed"]) == (7, 7)
     assert content["workload_hash"] == UNDER.given.loaded.hash != load_workload("steady").hash
     assert [one["run"] for one in content["steps"]] == [f"run-{one + 1}" for one in range(number)]
@@ -162,7 +220,7 @@ def test_the_answer_can_be_repeated_and_traced() -> None:
     assert "kafka" in content["versions"]
     text = Path("docs/RESULT.md").read_text(encoding="utf-8")
     section = text[text.index("## capacity.json") :]
-    told = {*content, *content["steps"][0], *options}
+    told = {*content, *content["steps"][0], *options, *content["searched_with"]}
     assert [name for name in sorted(told) if f"`{name}`" not in section] == []
 
 

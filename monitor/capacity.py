@@ -11,8 +11,8 @@ that the generator itself could not offer says nothing about the hub: from then 
 answer is "at least", never a figure for the hub.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from math import inf, sqrt
 
@@ -86,6 +86,7 @@ class StepOutcome:
     achieved_rate: float | None = None  # what got through while it was measured
     offered_rate: float | None = None  # as counted: recipients are drawn, so it is near the step's rate, not equal
     run: str = ""  # id of the load test that was the step
+    busy: Mapping[str, float] = field(default_factory=dict)  # processors that each process kept busy, where known
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ _LIMIT_WORDS = (
     (r"\blimited to (\S+) deliveries/s", r"giới hạn \1 lượt giao/giây"),
     (r"\bdelivery (p\d+)\b", r"giao nhận \1"),
     (r"\brouting (p\d+)\b", r"chuyển qua trục \1"),
+    (r"\ball processors of this machine, mostly (\S+)", r"mọi bộ xử lý của máy này, nhiều nhất là \1"),
     (r"\bprocessor of ", "bộ xử lý của "),
     (r"(\d+) of (\d+) agencies may wait seriously longer;", r"\1 trong \2 cơ quan có thể đã chờ lâu hơn đáng kể;"),
     (r"longer runs \(--measure\) would show it", "cần chạy lâu hơn (--measure) để thấy rõ"),

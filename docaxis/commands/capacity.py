@@ -17,6 +17,7 @@ from rich.console import Console
 
 from docaxis.commands.capacity_result import Circumstances, answer_content
 from docaxis.commands.capacity_steps import StepWatch, outcome_of, searched_with, step_content
+from docaxis.commands.exhausted import BusyWatch, broker_pids
 from docaxis.commands.kafka_for_run import kafka_for_run, topics_of_its_own
 from docaxis.commands.load_end import Finished
 from docaxis.commands.load_test import LoadTest, offered_content, prepare
@@ -130,8 +131,9 @@ async def _search(
     search = CapacitySearch(test.plan)
     while (step := search.step) is not None:
         progress(step_begins(step), language)
-        finished = await _run_step(settings, test.at(step), step, broker)
-        outcome = outcome_of(step, finished.result)
+        busy = BusyWatch(broker_pids(settings))
+        finished = await _run_step(settings, test.at(step), step, broker, busy)
+        outcome = outcome_of(step, finished.result, busy.busy)
         progress(step_ended(outcome, next(iter(finished.result["invalid_reasons"]), "")), language)
         search = search.after(outcome)
     answer = search.answer
@@ -139,10 +141,12 @@ async def _search(
     return answer, search
 
 
-async def _run_step(settings: Settings, load_test: LoadTest, step: Step, broker: EmbeddedBroker | None) -> Finished:
+async def _run_step(
+    settings: Settings, load_test: LoadTest, step: Step, broker: EmbeddedBroker | None, busy: BusyWatch
+) -> Finished:
     """Run a step, on topics of its own where the hub is ours: what one leaves undelivered must not load the next."""
     watch = StepWatch(load_test.run, step.rate)
     async with AsyncExitStack() as stack:
         if load_test.loaded.workload.hub == "reference":
             settings = await stack.enter_async_context(topics_of_its_own(settings, load_test.run))
-        return await run_load_test(settings, load_test, broker, why_end=watch.why_end)
+        return await run_load_test(settings, load_test, broker, observe=busy.observe, why_end=watch.why_end)

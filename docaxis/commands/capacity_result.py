@@ -65,6 +65,7 @@ def _step(one: StepOutcome) -> dict[str, Any]:
         "delivery_p99_seconds": one.latency_p99_s,
         "achieved_rate": one.achieved_rate,
         "offered_rate": one.offered_rate,
+        "busy": dict(one.busy),
     }
 
 

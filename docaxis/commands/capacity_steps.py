@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from docaxis.commands.conduct_load import LoadMoment
+from docaxis.commands.exhausted import resource_of
 from docaxis.domain.errors import UsageError
 from monitor.capacity import Limit, SearchedWith, Step, StepOutcome
 from monitor.reading import LEDGER
@@ -32,9 +33,6 @@ PARTS = ("send_delay", "routing", "pickup")
 #: A hub that is not ours finds the next step's documents behind the last one's, in the same topics: what a step left is
 #: waited for this many times as long as the step.
 EXTERNAL_DRAIN = 4
-
-#: A process this busy is what gave way, if something did.
-BUSY_SHARE = 0.9
 
 
 def step_content(content: Mapping[str, Any], step: Step) -> dict[str, Any]:
@@ -99,31 +97,36 @@ def _free_name(objectives: Sequence[Mapping[str, Any]]) -> str:
     return next(name for name in names if name not in taken)
 
 
-def outcome_of(step: Step, result: Mapping[str, Any]) -> StepOutcome:
-    """Return what a step came to."""
+def outcome_of(step: Step, result: Mapping[str, Any], busy: Mapping[str, float] | None = None) -> StepOutcome:
+    """Return what a step came to; `busy` as in `limit_of`."""
     return StepOutcome(
         step,
         held=result["exit_code"] == 0,
         generator_limited=not result["valid"],
-        limit=None if result["exit_code"] == 0 else limit_of(result),
+        limit=None if result["exit_code"] == 0 else limit_of(result, busy),
         latency_p99_s=result["latency_seconds"]["delivery"]["p99"],
         achieved_rate=result["rates"]["deliveries_per_second"],
         offered_rate=result["rates"]["offered_deliveries_per_second"],
         run=result["run"],
+        busy=busy or {},
     )
 
 
-def limit_of(result: Mapping[str, Any]) -> Limit:
-    """Return what gave way: the objective, its stage, the agency that waited longest, the part that was busiest."""
+def limit_of(result: Mapping[str, Any], busy: Mapping[str, float] | None = None) -> Limit:
+    """Return what gave way: the objective, its stage, the agency that waited longest, and what was exhausted.
+
+    `busy`: processors that each process kept busy while it was measured (`BusyWatch`), if that is known.
+    """
+    resource = resource_of(result, busy or {})
     missed = [one for one in result["objectives"] if one["met"] is False]
     if not missed:
-        return Limit(result["faults"][0] if result["faults"] else "unknown", resource=_resource(result))
+        return Limit(result["faults"][0] if result["faults"] else "unknown", resource=resource)
     # What was not delivered in time counts as lost too: the wait, if there was one, came first.
     first = next((one for one in missed if _is_wait(one)), missed[0])
     stage = _stage(first, result)
     agencies = result["latency_by_agency"]
     slowest = max(agencies, key=lambda code: agencies[code]["p99"]) if stage and agencies else ""
-    return Limit(first["name"], stage, slowest, _resource(result))
+    return Limit(first["name"], stage, slowest, resource)
 
 
 def _is_wait(objective: Mapping[str, Any]) -> bool:
@@ -160,16 +163,3 @@ class StepWatch:
         if growth is None or not long_enough or outstanding < self.rate or growth < CLEAR_GROWTH_SHARE * self.rate:
             return ""
         return f"{outstanding:,} deliveries wait, and {growth:,.0f} more each second"
-
-
-def _resource(result: Mapping[str, Any]) -> str:
-    """Return what was exhausted: a limit set on purpose, or the processor of a part; nothing where that is unknown."""
-    if any(fault["kind"] == "limited-hub" for fault in result["faults_injected"]):
-        return "the hub's limit, set on purpose"
-    shares = {
-        name: process["cpu_seconds"] / result["wall_seconds"]
-        for name, process in result["processes"].items()
-        if result["wall_seconds"]
-    }
-    busiest = max(shares, key=lambda name: shares[name], default="")
-    return f"processor of {busiest}" if busiest and shares[busiest] > BUSY_SHARE else ""

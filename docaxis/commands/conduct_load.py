@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -65,6 +65,7 @@ class LoadMoment:
     series: Series
     readings: Readings
     memory_bytes: int
+    cpu_seconds: Mapping[str, float] = field(default_factory=dict)  # of each role's process, since its start
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +264,7 @@ class LoadConductor:
             deadline_us = self._quiet_since_us(plan, readings) + self.workload.lost_after_us if over else None
             elapsed_s = (now_us - plan.begin_us) / 1e6
             memory = sum(self.axis.peak_rss_bytes.values())
-            moment = LoadMoment(elapsed_s, plan, series, readings, memory)
+            moment = LoadMoment(elapsed_s, plan, series, readings, memory, dict(self.axis.cpu_seconds))
             tell(moment)
             self.observed.look(readings, self.run, plan, now_us // SECOND_US)
             if not aborted and not over and (aborted := self.aborts(moment)):

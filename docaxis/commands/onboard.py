@@ -141,7 +141,7 @@ async def _find(runs: OnboardingRuns, registry: Registry, repeat: int, *, headro
     steps: list[dict[str, Any]] = []
     limit = ""
     if 2 * len(failed) > len(together):
-        limit = limit_text(limit_of(failed[-1].result), failed[-1].result)
+        limit = limit_text(limit_of(failed[-1].result, failed[-1].busy), failed[-1].result)
         share = median_share(together)
         room = Headroom(share, limit=limit) if share < 1 else None
     elif headroom and not failed and all(one.valid for one in (*before, *after)):

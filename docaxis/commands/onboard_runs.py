@@ -6,7 +6,7 @@ deleted after it. A hub that is not ours reads the topics it reads, and keeps th
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy as np
 
 from docaxis.commands.capacity_steps import limit_of
 from docaxis.commands.conduct_load import LoadMoment
+from docaxis.commands.exhausted import HUB_LIMIT, BusyWatch, broker_pids
 from docaxis.commands.kafka_for_run import topics_of_its_own
 from docaxis.commands.load_end import Finished
 from docaxis.commands.load_test import LoadTest, offered_content, prepare
@@ -126,6 +127,7 @@ class Ran:
 
     finished: Finished
     newcomers: Mapping[str, NewcomerRun]
+    busy: Mapping[str, float] = field(default_factory=dict)  # processors, as `limit_of` takes them
 
     @property
     def result(self) -> dict[str, Any]:
@@ -163,14 +165,19 @@ class OnboardingRuns:
     async def run(self, *, joined: bool, ratio: float = 1.0) -> Ran:
         """Make one run."""
         test = self.load_test(joined=joined, ratio=ratio)
-        watch = InboxWatch(test.run)
+        watch, busy = InboxWatch(test.run), BusyWatch(broker_pids(self.settings))
+
+        def observe(moment: LoadMoment) -> None:
+            watch.observe(moment)
+            busy.observe(moment)
+
         async with contextlib.AsyncExitStack() as stack:
             settings = self.settings
             if test.loaded.workload.hub == "reference":
                 settings = await stack.enter_async_context(topics_of_its_own(settings, test.run))
-            finished = await run_load_test(settings, test, self.broker, observe=watch.observe)
+            finished = await run_load_test(settings, test, self.broker, observe=observe)
         self.tell(f"  {_short(finished)}")
-        return Ran(finished, self._newcomers_in(finished, watch) if joined else {})
+        return Ran(finished, self._newcomers_in(finished, watch) if joined else {}, busy.busy)
 
     def _newcomers_in(self, finished: Finished, watch: InboxWatch) -> dict[str, NewcomerRun]:
         figures = finished.figures
@@ -206,9 +213,10 @@ class OnboardingRuns:
         search, steps = CapacitySearch(plan, held=(1.0,), confirmed=1.0), []
         while (step := search.step) is not None:
             self.tell(f"headroom: {step.rate:.2f} times the load with the newcomers ...")
-            result = (await self.run(joined=True, ratio=step.rate)).result
+            ran = await self.run(joined=True, ratio=step.rate)
+            result = ran.result
             held, late = result["exit_code"] == 0, not result["valid"]
-            search = search.after(StepOutcome(step, held, late, None if held else limit_of(result)))
+            search = search.after(StepOutcome(step, held, late, None if held else limit_of(result, ran.busy)))
             steps.append({"ratio": round(step.rate, 3), "held": held, "valid": not late, "run": result["run"]})
         answer = search.answer
         if answer is None:
@@ -222,7 +230,7 @@ def limit_text(limit: Limit, result: Mapping[str, Any]) -> str:
     told = [(limit.stage, "stage "), (limit.agency, "slowest agency "), (limit.resource, "")]
     details = [f"{word}{value}" for value, word in told if value]
     on_purpose = next((one for one in result.get("faults_injected", ()) if one["kind"] == "limited-hub"), None)
-    if on_purpose is not None:
+    if on_purpose is not None and limit.resource == HUB_LIMIT:
         details.append(str(on_purpose["detail"]))
     return limit.objective + (f" ({', '.join(details)})" if details else "")
 

@@ -28,6 +28,7 @@ from monitor.sentences import sentence
 from monitor.series import Series
 from monitor.words import Language
 
+BUSY = {"hub": 0.95, "stream": 0.3}
 STEP = Step(StepKind.CLIMB, 1234.5, 2.0, 8.0)
 UNDER = Circumstances("capacity-1", prepare("steady", seed=7), Settings(), 1_764_000_000_000_000, 12.5, 0)
 
@@ -116,9 +117,7 @@ def _result(**more: Any) -> dict[str, Any]:
         "exit_code": 1,
         "valid": True,
         "faults": [],
-        "faults_injected": [],
-        "wall_seconds": 10.0,
-        "processes": {"hub": {"cpu_seconds": 9.5}, "stream": {"cpu_seconds": 3.0}},
+        "workload": {},
         "objectives": [
             {"name": "fast", "stage": "routing", "unit": "s", "met": False},
             {"name": "other", "stage": "", "unit": "count", "met": False},
@@ -130,9 +129,8 @@ def _result(**more: Any) -> dict[str, Any]:
 
 
 def test_what_gave_way_is_named_with_stage_agency_and_part() -> None:
-    assert limit_of(_result()) == Limit("fast", "routing", "G22", "processor of hub")
-    limited = limit_of(_result(faults_injected=[{"kind": "limited-hub"}]))
-    assert limited.resource == "the hub's limit, set on purpose"
+    assert limit_of(_result(), BUSY) == Limit("fast", "routing", "G22", "processor of hub")
+    assert limit_of(_result()).resource == ""
     assert limit_of(_result(objectives=[], faults=["3 lost"])).objective == "3 lost"
 
 
@@ -143,8 +141,8 @@ def test_what_gave_way_is_named_with_stage_agency_and_part() -> None:
 def test_a_wait_is_named_before_what_it_lost_and_with_the_part_it_lies_in(stage: str, unit: str, named: str) -> None:
     lost = {"name": "nothing lost", "stage": "", "unit": "count", "met": False}
     wait = {"name": "wait", "stage": stage, "unit": unit, "met": False}
-    assert limit_of(_result(objectives=[lost, wait])) == Limit("wait", named, "G22", "processor of hub")
-    assert limit_of(_result(objectives=[lost])) == Limit("nothing lost", "", "", "processor of hub")
+    assert limit_of(_result(objectives=[lost, wait]), BUSY) == Limit("wait", named, "G22", "processor of hub")
+    assert limit_of(_result(objectives=[lost]), BUSY) == Limit("nothing lost", "", "", "processor of hub")
 
 
 def test_what_one_step_leaves_with_a_hub_that_is_not_ours_is_waited_for() -> None:

@@ -355,9 +355,8 @@ def test_headroom_is_searched_for_above_the_load_alone(tmp_path: Path) -> None:
                 "objectives": [{"name": "fast", "stage": "delivery", "met": not beyond}],
                 "latency_seconds": {"send_delay": {"p99": 0.1}, "routing": {"p99": 2.9}, "pickup": {"p99": 0.2}},
                 "latency_by_agency": {"G22": {"p99": 3.0}},
-                "faults_injected": [],
-                "wall_seconds": 1.0,
-                "processes": {},
+                "workload": {},
+                "rates": {"deliveries_per_second": 100.0},
             }
             return Ran(Finished(0, tmp_path, result, cast(LoadFigures, None), []), {})
 
@@ -386,3 +385,7 @@ def test_a_limit_set_on_purpose_is_told_with_its_figure() -> None:
         "keeps up (slowest agency G22, the hub's limit, set on purpose, limited to 200 deliveries/s)"
     )
     assert limit_text(replace(limit, agency="", resource=""), {}) == "keeps up"
+    # A limit that was not reached did not give way.
+    assert limit_text(replace(limit, resource="processor of stream"), injected) == (
+        "keeps up (slowest agency G22, processor of stream)"
+    )

@@ -33,7 +33,7 @@ _BY_AGENCY: Mapping[tuple[str, str], Spec] = {
 #: start so that the first increase is seen as one.
 _BY_CODE: Mapping[tuple[str, str], tuple[Spec, tuple[str, ...]]] = {
     ("status", "status_"): (catalogue.STREAM_STATUSES, ("01", "02", "03", "04", "05", "06", "13", "15", "16")),
-    ("refused", "code_"): (catalogue.STREAM_REFUSALS, ("10", "18", "19", "22", "23")),
+    ("refused", "code_"): (catalogue.STREAM_REFUSALS, catalogue.REFUSAL_CODES),
 }
 _TOPICS = ("sent", "delivered", "status", "refused")
 _UNREADABLE = "unreadable_"

@@ -65,7 +65,8 @@ def events(objective: Objective, window: str, by: str = "") -> tuple[str, str]:
     match objective.indicator:
         case Indicator.AVAILABILITY:
             failed = f"sum(increase({catalogue.STREAM_RECEIPTS_FAILED.name}[{window}]))"
-            refused = f'sum(increase({catalogue.STREAM_REFUSALS.name}{{code=~"20|21"}}[{window}]) or vector(0))'
+            codes = "|".join(catalogue.AXIS_FAULT_CODES)
+            refused = f'sum(increase({catalogue.STREAM_REFUSALS.name}{{code=~"{codes}"}}[{window}]) or vector(0))'
             total = f"sum(increase({catalogue.STREAM_RECEIPTS.name}[{window}]))"
             return f"{failed} + {refused}", f"{total} + {refused}"
         case Indicator.FRESHNESS:

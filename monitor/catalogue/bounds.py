@@ -1,4 +1,4 @@
-"""Bounds of the histograms, in microseconds, with the objectives' thresholds among them; ages that are counted."""
+"""Bounds of the histograms, in microseconds, with the objectives' thresholds among them; ages and codes counted."""
 
 
 def in_us(*seconds: float) -> tuple[int, ...]:
@@ -18,3 +18,8 @@ STAGE_BOUNDS = in_us(0.001, 0.005, 0.025, 0.1, 0.25, 1, 2.5, 10, 30, 60, 300)
 LATENESS_BOUNDS = in_us(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1, 10)
 #: One exchange with the broker.
 BROKER_BOUNDS = in_us(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 10)
+#: Codes of refusals that are a fault of the axis itself, not of sender or recipient: system error, file not processed.
+AXIS_FAULT_CODES = ("20", "21")
+#: Codes of refusals shown at 0 from the start: those of our hub, and those by which another one owns to a fault. A
+#: counter that only appears with its first refusals never increased, and an alert would not see them.
+REFUSAL_CODES = tuple(sorted(("10", "18", "19", *AXIS_FAULT_CODES, "22", "23")))

@@ -6,14 +6,19 @@ The history is written as `Series` changes of one healthy axis, so that a test n
 import subprocess
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import yaml
 
+from docaxis.domain.clock import ManualClock
 from monitor.alerting.rules_file import rule_groups, to_yaml
+from monitor.catalogue import STREAM_REFUSALS
 from monitor.lag_state import LagState
 from monitor.service_objectives import ServiceObjectives
+from streams.stream_metrics import StreamMetrics
+from streams.worker import WorkerStats
 
 DELIVERY, URGENT, ROUTING = (
     "docaxis_stream_delivery_latency_seconds",
@@ -49,6 +54,14 @@ def lag_state(now: Sequence[tuple[int, LagState]]) -> dict[str, str]:
     }
 
 
+@cache
+def shown_codes() -> tuple[str, ...]:
+    """Return the codes of refusals that a worker shows before any was read: no story may begin with another one."""
+    families = StreamMetrics(dict, WorkerStats(), ManualClock()).families()
+    (refusals,) = (family for family in families if family.spec is STREAM_REFUSALS)
+    return tuple(labels[0] for labels, _ in refusals.points)
+
+
 def healthy(minutes: int) -> dict[str, str]:
     """Return the series of an axis on which all is well, by day and with traffic."""
     good, flat = climb((minutes, 60)), level((minutes, 0))
@@ -63,7 +76,7 @@ def healthy(minutes: int) -> dict[str, str]:
         f'{ROUTING}_bucket{{le="2.5"}}': good,
         'docaxis_stream_receipts_total{recipient="H53"}': good,
         "docaxis_stream_receipts_failed_total": flat,
-        'docaxis_stream_refusals_total{code="20"}': flat,
+        **{f'docaxis_stream_refusals_total{{code="{code}"}}': flat for code in shown_codes()},
         'docaxis_stream_refusals_total{code="18"}': climb((minutes, 0.2)),
         "docaxis_stream_deliveries_addressed_total": good,
         'docaxis_stream_documents_total{sender="G22"}': climb((minutes, 20)),

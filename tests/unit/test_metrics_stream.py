@@ -65,6 +65,8 @@ class Worker:
         ("status", receipt(failed=True), "receipts_failed_total", {}, 1),
         ("status", status(), "statuses_total", {"code": "01"}, 1),
         ("refused", refusal(code=18), "refusals_total", {"code": "18"}, 1),
+        ("refused", refusal(code=20), "refusals_total", {"code": "20"}, 1),
+        ("refused", refusal(code=21), "refusals_total", {"code": "21"}, 1),
         ("refused", refusal(code=18), "sender_refusals_total", {"sender": "G22"}, 1),
         ("status", receipt(), "delivery_latency_seconds_count", {"recipient": "H53"}, 1),
         ("status", receipt(), "delivery_latency_seconds_sum", {"recipient": "H53"}, 0.003),

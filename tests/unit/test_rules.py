@@ -27,6 +27,7 @@ from tests.support.promtool import (
     climb,
     lag_state,
     level,
+    shown_codes,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -133,6 +134,16 @@ def test_with_little_traffic_a_few_late_documents_call_nobody(late: int, firing:
     }
     burn = 'alertname="DocaxisDeliveryLatencyBudgetBurn",window="1h"'
     check(tmp_path, Story(2 * HOUR, series, [Firing(2 * HOUR, firing, burn)]), groups=[OBJECTIVES_GROUP])
+
+
+@pytest.mark.parametrize("code", ["20", "21"])
+def test_the_first_refusals_by_a_fault_of_the_axis_burn_the_budget(code: str, tmp_path: Path) -> None:
+    """They begin where the worker does: at a series that it shows already, or at none."""
+    name = f'docaxis_stream_refusals_total{{code="{code}"}}'
+    before = "0" if code in shown_codes() else "_"
+    series: dict[str, str | None] = {name: f"{before}x99 500x19"}
+    burn = 'alertname="DocaxisDeliveryAvailabilityBudgetBurn",window="1h"'
+    check(tmp_path, Story(2 * HOUR, series, [Firing(99, 0, burn), Firing(104, 1, burn)]), groups=[OBJECTIVES_GROUP])
 
 
 def test_without_any_traffic_no_budget_burns(tmp_path: Path) -> None:

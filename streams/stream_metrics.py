@@ -86,7 +86,7 @@ class StreamMetrics:
         figures: WorkerFigures,
         clock: Clock,
         agencies: Iterable[str] = (),
-        lost_after_us: int = 600_000_000,
+        lost_after_us: int = catalogue.LOST_AFTER_S * 1_000_000,
         snapshot_bytes: Callable[[], int] = lambda: 0,
         texts: Mapping[str, str] | None = None,
         calendar: OfficeCalendar | None = None,

@@ -22,12 +22,14 @@ from docaxis.commands.options import (
 )
 from docaxis.commands.page_options import AllowHost, Listen, ObjectivesFile, TokenFile, live_settings
 from docaxis.commands.role import Owned, watch_parent
+from docaxis.commands.stream import AFTER_MAX_S
 from docaxis.domain.agency import Registry
 from docaxis.domain.errors import UsageError
 from docaxis.kafka.broker import reachable_kafka
 from docaxis.kafka.client import client_kwargs
 from docaxis.kafka.topics import Topics, ensure_topics, plan_topics
 from docaxis.settings import Settings
+from monitor.catalogue import LOST_AFTER_S
 from monitor.feed import Feed
 from monitor.live.page import LivePage, LiveSettings
 
@@ -47,6 +49,10 @@ def monitor(
     registry: RegistryFile = None,
     workers: Annotated[int, typer.Option(min=0, max=64, help="Stream workers to run here; 0: they run elsewhere.")] = 1,
     late_after: Annotated[float, typer.Option(min=1, help="Seconds after which a delivery that waits is late.")] = 60,
+    lost_after: Annotated[
+        float,
+        typer.Option(min=1, max=AFTER_MAX_S, help="Seconds after which what is open counts as lost; several polls."),
+    ] = LOST_AFTER_S,
     page_port: Annotated[int, typer.Option(min=0, max=65535, help="Port of the live page; 0: a free one.")] = PAGE_PORT,
     listen: Listen = "127.0.0.1",
     allow_host: AllowHost = None,
@@ -69,13 +75,28 @@ def monitor(
         )
     agencies = Registry.load(registry)
     settings = settings.model_copy(update={"kafka": reachable_kafka(settings)})
-    asyncio.run(_monitor(settings, agencies, registry, workers, page, owned))
+    worker = worker_arguments(page.late_after_s, lost_after, registry)
+    asyncio.run(_monitor(settings, agencies, worker, workers, page, owned))
+
+
+def worker_arguments(late_after_s: float, lost_after_s: float, registry: Path | None) -> list[str]:
+    """Return the command line of a stream worker that judges as the page does."""
+    arguments = [
+        "stream",
+        "--snapshot-interval",
+        "1",
+        "--late-after",
+        str(late_after_s),
+        "--lost-after",
+        str(lost_after_s),
+    ]
+    return [*arguments, "--registry", str(registry.absolute())] if registry else arguments
 
 
 async def _monitor(
     settings: Settings,
     agencies: Registry,
-    registry: Path | None,
+    worker: list[str],
     workers: int,
     page_settings: LiveSettings,
     owned: bool,
@@ -88,17 +109,13 @@ async def _monitor(
     await ensure_topics(settings.kafka, plan_topics(settings.topics))
     client, topics = client_kwargs(settings.kafka), Topics(settings.topics.prefix)
     feed = Feed(client, topics, settings.topics.partitions)
-    arguments = ["stream", "--snapshot-interval", "1", "--late-after", str(page_settings.late_after_s)]
-    arguments += ["--registry", str(registry.absolute())] if registry else []
     async with Axis(settings, settings.paths.runs / "monitor" / "logs") as axis:
         following = asyncio.ensure_future(feed.follow(stop))
         try:
             async with LivePage(client, topics, settings.topics.partitions, feed, agencies, page_settings) as page:
                 progress(f"Live page: {page.url}   (Ctrl-C ends it)")
                 print(orjson.dumps({"role": "monitor", "pid": os.getpid(), "url": page.url}).decode(), flush=True)
-                await asyncio.gather(
-                    *(axis.start(f"stream-{n}" if n else "stream", *arguments) for n in range(workers))
-                )
+                await asyncio.gather(*(axis.start(f"stream-{n}" if n else "stream", *worker) for n in range(workers)))
                 while not stop.is_set():
                     axis.check()
                     with contextlib.suppress(TimeoutError):

@@ -15,6 +15,7 @@ from docaxis.domain.clock import Clock, SystemClock
 from docaxis.kafka.broker import reachable_kafka
 from docaxis.kafka.client import client_kwargs
 from docaxis.kafka.topics import Topics, require_topics
+from monitor.catalogue import LOST_AFTER_S
 from monitor.lag import LagMetrics, Progress
 from monitor.standstill import LoopWatch
 from streams.answers import Answers
@@ -47,8 +48,9 @@ def stream(
         float, typer.Option(min=0, max=AFTER_MAX_S, help="Seconds from sent to received, then it is late.")
     ] = 60,
     lost_after: Annotated[
-        float, typer.Option(min=0, max=AFTER_MAX_S, help="Seconds after which what is open counts as overdue.")
-    ] = 600,
+        float,
+        typer.Option(min=0, max=AFTER_MAX_S, help="Seconds after which what is open counts as lost; several polls."),
+    ] = LOST_AFTER_S,
     snapshot_interval: Annotated[
         float, typer.Option(min=0.1, max=SNAPSHOT_INTERVAL_MAX_S, help="Seconds between snapshots of the state.")
     ] = 2,

@@ -1,11 +1,15 @@
 """A stream worker's metrics: values before and after events, through rebalances, restarts and many agencies."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
+from inspect import signature
 
 import numpy as np
 import pytest
 
+from docaxis.commands.monitor import monitor, worker_arguments
+from docaxis.commands.stream import stream
 from docaxis.domain.agency import Registry
 from docaxis.domain.calendar import vietnam_calendar
 from docaxis.domain.clock import ManualClock
@@ -13,12 +17,13 @@ from docaxis.domain.event import Delivered, Receipt, Refusal, Sent, Status
 from docaxis.domain.run import canary_run
 from docaxis.kafka.topics import Topics
 from monitor.agency_labels import AgencyLabels
-from monitor.catalogue import CATALOGUE, WAITING_OVER_S
+from monitor.catalogue import CATALOGUE, LOST_AFTER_S, STREAM_DELIVERY, WAITING_OVER_S
 from monitor.histogram import ROWS_MAX
 from monitor.lag import Progress
 from monitor.metric import AGENCY_LABELS, Spec
 from monitor.metrics import SERIES_MAX, Metrics
 from monitor.process_metrics import ProcessMetrics
+from monitor.service_objectives import ServiceObjectives
 from streams.batch import Position
 from streams.state import Duties, PartitionState, StateBounds
 from streams.stream_metrics import StreamMetrics, stream_progress
@@ -117,6 +122,31 @@ def test_an_outstanding_delivery_ages_and_becomes_overdue() -> None:
     assert worker.value("ledger_deliveries_overdue") == 1
     worker.fold("status", receipt())
     assert (worker.value("ledger_outstanding_age_seconds"), worker.value("ledger_deliveries_overdue")) == (0, 0)
+
+
+def test_nothing_is_overdue_for_waiting_as_long_as_an_objective_allows() -> None:
+    """Of the workers that are told nothing else: a page for every long poll would be one that nobody reads."""
+    clock, state = ManualClock(SENT_US), new_state()
+    state.fold("sent", records("sent", [sent()]), SENT_US)
+    metrics = StreamMetrics(lambda: {0: state}, WorkerStats(), clock)
+    allowed_s = max(one.threshold_s or 0 for one in ServiceObjectives.load().objective)
+    assert allowed_s == WAITING_OVER_S[-1] == STREAM_DELIVERY.bounds_us[-1] / 1e6  # no file can allow more
+    overdue = []
+    for age_s in (allowed_s + 1, 2 * allowed_s, LOST_AFTER_S, LOST_AFTER_S + 1):
+        clock.advance_us(int((SENT_US / 1e6 + age_s) * 1e6) - clock.wall_us())
+        overdue.append(value(metrics, "docaxis_stream_ledger_deliveries_overdue"))
+    assert overdue == [0, 0, 0, 1]
+
+
+@pytest.mark.parametrize("command", [stream, monitor])
+def test_every_worker_that_is_told_nothing_waits_several_polls(command: Callable[..., None]) -> None:
+    assert signature(command).parameters["lost_after"].default == LOST_AFTER_S
+
+
+def test_the_monitor_tells_its_workers_what_it_was_told() -> None:
+    arguments = worker_arguments(30, 7200, None)
+    assert arguments[arguments.index("--late-after") + 1] == "30"
+    assert arguments[arguments.index("--lost-after") + 1] == "7200"
 
 
 def test_what_waits_is_told_by_its_age_and_by_whom_it_is_owed_to() -> None:

@@ -51,6 +51,7 @@ SERVING = {
         ["stream", "--late-after", "inf"],
         ["stream", "--lost-after", "inf"],
         ["stream", "--snapshot-interval", "inf"],
+        ["monitor", "--lost-after", "inf"],
         ["up", "--rate", "inf"],
         ["up", "--metrics-port", "65535"],
     ],

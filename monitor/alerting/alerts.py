@@ -17,12 +17,16 @@ from monitor.service_objectives import ServiceObjectives
 
 #: Recorded series.
 EXPECTED, STATES, ANOMALIES = "docaxis:traffic_expected:bool", "docaxis:ledger_deliveries:sum", "docaxis:anomalies:sum"
+NEEDED = "docaxis:partitions_needed:max"
 
 #: The Prometheus job that all roles are scraped under.
 JOB = "docaxis"
 
 #: Office hours that must lie in the last day before a silent agency is news; an office day has seven and a half.
 _OFFICE_HOURS_MIN = 6
+
+#: How long processes that are all gone are missed; those taken away for good must be silenced for so long.
+_MISSED_FOR = "7d"
 
 
 class PlainAlert(NamedTuple):
@@ -44,6 +48,9 @@ def context_recordings(objectives: ServiceObjectives) -> Iterator[Rule]:
     quiet = [f"((time() >= bool {begins}) * (time() < bool {ends}))" for begins, ends in maintenance]
     no_maintenance = f" * ((vector(0) + {' + '.join(quiet)}) == bool 0)" if quiet else ""
     yield record(EXPECTED, f"(max({c.OFFICE_OPEN.name}) or vector(0)){no_maintenance}", {})
+    # Hubs and stream workers say the same of it; where neither is left, what they said last.
+    partitions = f'{c.TOPIC_PARTITIONS.name}{{group=~".+-(hub|streams)"}}'
+    yield record(NEEDED, f"max({partitions}) or max(max_over_time({partitions}[{_MISSED_FOR}]))", {})
     yield record(STATES, f"sum by (state) ({c.LEDGER_DELIVERIES.name})", {})
     yield record(ANOMALIES, f'sum by (kind) ({c.LEDGER_ANOMALIES.name}{{kind=~"misrouted|contradictions"}})', {})
 
@@ -55,6 +62,16 @@ def _grown(series: str) -> str:
     """
     before = f"max_over_time({series}[6h] offset 15m)"
     return f"{series} > {before} or ({series} > 0 unless {before})"
+
+
+def _unowned(owned: str, component: str) -> str:
+    """Return a query that holds while one kind of process owns fewer partitions than there are.
+
+    None at all is none owned, as long as there was one lately: an axis whose hub is not ours never had one.
+    """
+    had = f"sum(max_over_time({owned}[{_MISSED_FOR}])) > 0"
+    fewer = f"(sum({owned}) or vector(0)) < {NEEDED} and on () {had}"
+    return f'label_replace({fewer}, "component", "{component}", "", "")'
 
 
 _DOCUMENTS = c.STREAM_DOCUMENTS.name
@@ -92,12 +109,11 @@ ALERTS: tuple[PlainAlert, ...] = (
     ),
     PlainAlert(
         "DocaxisPartitionsUnowned",
-        f"sum({c.HUB_PARTITIONS.name}) < max({c.TOPIC_PARTITIONS.name}{{group=~\".+-hub\"}}) or "
-        f"sum({c.STREAM_PARTITIONS.name}) < max({c.TOPIC_PARTITIONS.name}{{group=~\".+-streams\"}})",
+        f"{_unowned(c.HUB_PARTITIONS.name, 'hub')} or {_unowned(c.STREAM_PARTITIONS.name, 'stream')}",
         "3m", PAGE, "pipeline",
-        "Only {{ $value }} partitions have an owner: what is sent to the others waits",
-        "Chỉ {{ $value }} phân vùng có tiến trình phụ trách: phần còn lại phải chờ",
-        "The hubs (or the stream workers) together own fewer partitions than the topics have.",
+        "Only {{ $value }} partitions have a {{ $labels.component }} process: what is sent to the others waits",
+        "Chỉ {{ $value }} phân vùng có tiến trình {{ $labels.component }} phụ trách: phần còn lại phải chờ",
+        "The hubs (or the stream workers) together own fewer partitions than the topics have, or there are none left.",
     ),
     PlainAlert(
         "DocaxisRoleDown", f'up{{job="{JOB}"}} == 0', "2m", PAGE, "pipeline",

@@ -282,6 +282,39 @@ def test_what_only_looks_like_trouble_fires_nothing(name: str, tmp_path: Path) -
     check(tmp_path, Story(minutes, series, firing), interval=interval, groups=[ALERTS_GROUP])
 
 
+def _gone(minutes: int = _ONE, value: float = 4) -> str:
+    """Return a series that ends ten minutes before the end, as those of a process that nothing scrapes any more."""
+    return f"{level((minutes - 10, value))} stale"
+
+
+#: What ends with the last process of a kind, and what those left tell.
+_NO_HUB = {name: _gone() for name in ("docaxis_hub_partitions", 'docaxis_monitor_topic_partitions{group="axis-hub"}')}
+_NO_WORKER = {
+    name: _gone() for name in ("docaxis_stream_partitions", 'docaxis_monitor_topic_partitions{group="axis-streams"}')
+}
+
+
+@pytest.mark.parametrize(
+    ("gone", "components"),
+    [(_NO_HUB, ["hub"]), (_NO_WORKER, ["stream"]), (_NO_HUB | _NO_WORKER, ["hub", "stream"])],
+    ids=["no hub", "no worker", "neither"],
+)
+def test_when_all_processes_of_a_kind_are_gone_somebody_is_called(
+    gone: dict[str, str], components: list[str], tmp_path: Path
+) -> None:
+    """Their series end with them, `up` too where pods vanish: what is missed must be known from elsewhere."""
+    name = 'alertname="DocaxisPartitionsUnowned",severity="page"'
+    firing = [Firing(_ONE - 10, 0, name), Firing(_ONE, len(components), name)]
+    firing += [Firing(_ONE, 1, f'{name},component="{one}"') for one in components]
+    up: dict[str, str | None] = {'up{job="docaxis",instance="hub"}': _gone(value=1)}
+    check(tmp_path, Story(_ONE, up | gone, firing), groups=[ALERTS_GROUP])
+
+
+def test_a_hub_that_is_not_ours_is_not_missed(tmp_path: Path) -> None:
+    theirs: dict[str, str | None] = dict.fromkeys(_NO_HUB)
+    check(tmp_path, Story(_ONE, theirs, [Firing(_ONE, 0, 'alertname=~".+"')]), groups=[ALERTS_GROUP])
+
+
 def test_what_is_left_of_each_budget_after_a_month(tmp_path: Path) -> None:
     """Half of it; overspent twice; untouched; and nothing is told of what had no event at all."""
     hours = 32 * 24

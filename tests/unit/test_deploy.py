@@ -180,6 +180,13 @@ def test_monitoring_and_network_name_what_there_is(manifests: list[Manifest]) ->
     chosen = monitor["spec"]["selector"]["matchLabels"].items()
     assert all(chosen <= pod["metadata"]["labels"].items() for _, pod in pods(manifests))
     assert {end["port"] for end in monitor["spec"]["podMetricsEndpoints"]} == {"metrics"}
+    (relabelled,) = monitor["spec"]["podMetricsEndpoints"][0]["relabelings"]
+    (source,) = relabelled["sourceLabels"]
+    assert (source, relabelled["targetLabel"]) == (
+        "__meta_kubernetes_pod_label_app_kubernetes_io_component",
+        "component",
+    )
+    assert {pod["metadata"]["labels"]["app.kubernetes.io/component"] for _, pod in pods(manifests)} >= {"hub", "stream"}
     job = monitor["spec"]["jobLabel"]
     assert {pod["metadata"]["labels"][job] for _, pod in pods(manifests)} == {"docaxis"}
     (rules,) = _of_kind(manifests, "PrometheusRule")
@@ -216,6 +223,11 @@ def test_prometheus_takes_its_configuration_and_scrapes_every_role() -> None:
     assert job["job_name"] == "docaxis"
     targets = {target.partition(":")[0] for one in job["static_configs"] for target in one["targets"]}
     with_endpoints = {name for name, one in _roles().items() if "--metrics-host" in one["command"]}
+    (relabelled,) = job["relabel_configs"]
+    addresses = [target for one in job["static_configs"] for target in one["targets"]]
+    found = [re.fullmatch(relabelled["regex"], address) for address in addresses]
+    assert {one[1] for one in found if one} == targets
+    assert relabelled["target_label"] == "component"
     assert targets == with_endpoints | {"monitor"} == set(_roles()) - {"topics"}
     command = _roles()["monitor"]["command"]
     assert command[command.index("--allow-host") + 1] == "monitor"  # the name that Prometheus asks under
@@ -238,3 +250,58 @@ def test_alertmanager_takes_its_configuration_and_routes(labels: list[str], rece
     routed = ["amtool", "config", "routes", "test", f"--config.file={file}", f"--verify.receivers={receiver}", *labels]
     done = subprocess.run(routed, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _matches(matcher: str, labels: dict[str, str]) -> bool:
+    """Whether labels match as Alertmanager says; a label that is missing is an empty one."""
+    name, operator, value = re.fullmatch(r'(\w+)\s*(=~|!~|!=|=)\s*"?(.*?)"?', matcher).groups()  # type: ignore[union-attr]
+    is_equal = (
+        re.fullmatch(value, labels.get(name, "")) if "~" in operator else labels.get(name, "") == value
+    ) or False
+    return bool(is_equal) != operator.startswith("!")
+
+
+def _silences(source: dict[str, str], target: dict[str, str]) -> bool:
+    """Whether the shipped configuration inhibits one alert while another one fires."""
+    config = yaml.safe_load((DEPLOY / "alertmanager" / "alertmanager.yml").read_text(encoding="utf-8"))
+    return any(
+        all(_matches(one, source) for one in rule["source_matchers"])
+        and all(_matches(one, target) for one in rule["target_matchers"])
+        and all(source.get(name, "") == target.get(name, "") for name in rule.get("equal", ()))
+        for rule in config["inhibit_rules"]
+    )
+
+
+_UNOWNED = {
+    one: {"alertname": "DocaxisPartitionsUnowned", "severity": "page", "component": one} for one in ("hub", "stream")
+}
+_RISING = {one: {"alertname": "DocaxisLagRising", "group": f"axis-{one}"} for one in ("hub", "streams", "agencies")}
+_STUCK = {"alertname": "DocaxisCanaryStuck"}
+
+
+@pytest.mark.parametrize(
+    ("component", "silenced"),
+    [
+        ("hub", [_UNOWNED["hub"], _RISING["hub"], _STUCK]),
+        ("stream", [_UNOWNED["stream"], _RISING["streams"]]),
+        ("canary", []),
+        ("fleet", []),
+        ("monitor", []),
+        ("", []),  # scraped by a configuration that does not say
+    ],
+)
+def test_a_role_that_is_down_silences_only_what_it_explains(component: str, silenced: list[dict[str, str]]) -> None:
+    down = {"alertname": "DocaxisRoleDown", "severity": "page", "part": "pipeline"}
+    down |= {"component": component} if component else {}
+    bare = {"alertname": "DocaxisPartitionsUnowned", "severity": "page"}
+    others = [{"alertname": name} for name in ("DocaxisCanaryOverdue", "DocaxisDeliveriesLost", "DocaxisLagStalled")]
+    targets = [*_UNOWNED.values(), *_RISING.values(), _STUCK, bare, *others]
+    assert [one for one in targets if _silences(down, one)] == silenced
+
+
+def test_the_faster_window_of_a_budget_silences_the_slower_ones_of_that_budget_alone() -> None:
+    page = {"part": "objectives", "severity": "page", "objective": "routing"}
+    ticket = page | {"severity": "ticket"}
+    assert _silences(page, ticket)
+    assert not _silences(page, ticket | {"objective": "delivery_latency"})
+    assert not _silences(ticket, ticket)

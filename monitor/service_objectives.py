@@ -14,7 +14,13 @@ from typing import Annotated, Self
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from docaxis.domain.errors import UsageError
-from monitor.catalogue import STREAM_DELIVERY, STREAM_DELIVERY_OF_PRIORITY, STREAM_ROUTING, WAITING_OVER_S
+from monitor.catalogue import (
+    OWED_LATE_OVER_S,
+    STREAM_DELIVERY,
+    STREAM_DELIVERY_OF_PRIORITY,
+    STREAM_ROUTING,
+    WAITING_OVER_S,
+)
 from monitor.metric import Spec
 
 
@@ -86,6 +92,11 @@ class Objective(_Strict):
         """The label under which waiting deliveries older than the threshold are counted, if they are."""
         counted = self.indicator is Indicator.DELIVERY and self.threshold_s in WAITING_OVER_S
         return str(int(self.threshold_s or 0)) if counted else None
+
+    @property
+    def owed_late(self) -> bool:
+        """Whether waiting deliveries older than the threshold are counted by recipient."""
+        return self.indicator is Indicator.DELIVERY and self.threshold_s == OWED_LATE_OVER_S
 
 
 class Maintenance(_Strict):

@@ -66,6 +66,13 @@ class Open:
         self.owed = np.zeros(0, np.int64)
         self._owe(np.array([self._recipient(key) for key in keys], np.int64), 1)
 
+    def recipients(self, keys: Int64s) -> Int64s:
+        """Return the number of the recipient of each of these open deliveries."""
+        numbers: Int64s = keys & RECIPIENT_MASK
+        for at in np.flatnonzero(keys < 0).tolist():
+            numbers[at] = self._recipient(int(keys[at]))
+        return numbers
+
     def _recipient(self, key: int) -> int:
         return key & RECIPIENT_MASK if key >= 0 else self._codes.index(self.names[key][2])
 

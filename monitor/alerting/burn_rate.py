@@ -78,6 +78,11 @@ def events(objective: Objective, window: str, by: str = "") -> tuple[str, str]:
             count = f"{{{chosen}}}" if chosen else ""
             total = f"{group}(increase({name}_count{count}[{window}]))"
             bad = f"{total} - {group}(increase({name}_bucket{{{bucket}}}[{window}]))"
+            if by and objective.owed_late:
+                late = f"sum by ({by}) ({catalogue.LEDGER_OWED_LATE.name})"
+                # An agency to which nothing is told to be owed is owed nothing.
+                waiting = f"on ({by}) ({late} or ({total}) * 0)"
+                return f"({bad}) + {waiting}", f"{total} + {waiting}"
             if objective.waiting_over is None or by:
                 return bad, total
             # Where no worker tells what waits, the latencies of the window are still known.

@@ -12,6 +12,8 @@ DELIVERY_BOUNDS = in_us(0.005, 0.025, 0.1, 0.25, 1, 2.5, 10, 30, 60, 300, 900)
 #: Ages in seconds for which waiting deliveries are counted: each is a bound of the delivery latency too, so that an
 #: objective with one of them counts what waits as late before it has arrived.
 WAITING_OVER_S = (10, 60, 300, 900)
+#: The one of them for which they are counted by recipient, too: the threshold that an objective per agency should have.
+OWED_LATE_OVER_S = WAITING_OVER_S[-1]
 #: When a delivery counts as lost, unless somebody says otherwise: four of the longest polls that an objective allows.
 #: Within one poll nothing is late, and an agency that missed one or two of them has lost nothing.
 LOST_AFTER_S = 4 * WAITING_OVER_S[-1]

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from monitor.catalogue.bounds import OWED_LATE_OVER_S
 from monitor.metric import Spec
 
 _stream = partial(Spec, exporter="stream worker")
@@ -34,6 +35,12 @@ LEDGER_OWED = _stream(
     "docaxis_stream_ledger_deliveries_owed", "gauge",
     "Outstanding deliveries by recipient. High for one: that agency does not fetch its "
     "inbox. High for all: the hub is behind.",
+    labels=("recipient",),
+)  # fmt: skip
+LEDGER_OWED_LATE = _stream(
+    "docaxis_stream_ledger_deliveries_owed_late", "gauge",
+    f"Outstanding deliveries sent more than {OWED_LATE_OVER_S} s ago, by recipient (of all, at most 100,000 are looked "
+    "at). Growing for one: that agency does not fetch its inbox, and its documents are late already.",
     labels=("recipient",),
 )  # fmt: skip
 LEDGER_OLDEST = _stream(

@@ -17,7 +17,7 @@ from docaxis.domain.event import Delivered, Receipt, Refusal, Sent, Status
 from docaxis.domain.run import canary_run
 from docaxis.kafka.topics import Topics
 from monitor.agency_labels import AgencyLabels
-from monitor.catalogue import CATALOGUE, LOST_AFTER_S, STREAM_DELIVERY, WAITING_OVER_S
+from monitor.catalogue import CATALOGUE, LOST_AFTER_S, OWED_LATE_OVER_S, STREAM_DELIVERY, WAITING_OVER_S
 from monitor.histogram import ROWS_MAX
 from monitor.lag import Progress
 from monitor.metric import AGENCY_LABELS, Spec
@@ -166,6 +166,26 @@ def test_what_waits_is_told_by_its_age_and_by_whom_it_is_owed_to() -> None:
     assert waiting() == [3, 3, 0, 0]
     worker.fold("status", receipt(), receipt("a foreign id"))
     assert (waiting(), owed()) == ([1, 1, 0, 0], [0, 1])
+
+
+def test_what_is_late_already_is_told_by_whom_it_is_owed_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    worker = Worker(states={0: new_state(0), 1: new_state(1)})
+
+    def late() -> list[float | None]:
+        return [worker.value("ledger_deliveries_owed_late", recipient=code) for code in ("H53", "G22", "other")]
+
+    assert late() == [0, 0, None]
+    worker.fold("sent", sent(recipients=["H53", "G22"]), sent("a foreign id", ["H53"]), sent("G22.2021.0000002.0"))
+    worker.fold("sent", sent("G22.2021.0000003.0", recipients=["H53", "A99"]), partition=1)
+    worker.clock.advance_us(900_000_000)
+    worker.fold("sent", sent("G22.2021.0000004.0", sent_us=worker.clock.wall_us()))
+    assert late() == [0, 0, None]
+    worker.clock.advance_us(1)
+    assert late() == [4, 1, 1]
+    worker.fold("status", receipt(), receipt("a foreign id"))
+    assert late() == [2, 1, 1]
+    monkeypatch.setattr("streams.ledger_metrics.LOOKED_AT_MAX", 2)
+    assert late() == [1, 1, None]
 
 
 def test_a_scrape_looks_no_further_than_at_what_is_old(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -373,6 +393,7 @@ def test_no_series_of_an_agency_that_has_left_is_on_the_next_page(spec: Spec) ->
         worker.fold("delivered", delivered("A99", packets[0], sender="A99"))
         worker.fold("status", receipt(packets[0], "A99", sender="A99"))
         worker.fold("refused", refusal(packets[1], sender="A99"))
+    worker.clock.advance_us(OWED_LATE_OVER_S * 1_000_000 + 1)
     assert shown().keys() == {"G22", "H53", "A99"}
     assert shown()["A99"] >= 2
     worker.clock.advance_us(QUIET_NS // 1000 + 1)

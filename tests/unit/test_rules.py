@@ -115,6 +115,26 @@ def test_a_hub_that_stands_still_burns_the_budget_before_anything_late_arrives(t
     )
 
 
+def test_an_agency_that_stops_fetching_is_told_of_before_it_fetches_again(tmp_path: Path) -> None:
+    """Beside a busy one, and although nothing of what it did fetch was late."""
+    minutes, stopped = 30 * HOUR, 10 * HOUR
+    late = f"{level((stopped + 15, 0))} {climb((minutes - stopped - 15, 0.5))}"
+    series: dict[str, str | None] = {
+        f'{DELIVERY}_count{{recipient="H54"}}': climb((stopped, 0.5), (minutes - stopped, 0)),
+        f'{DELIVERY}_bucket{{recipient="H54",le="900.0"}}': climb((stopped, 0.5), (minutes - stopped, 0)),
+        'docaxis_stream_ledger_deliveries_waiting{over="900"}': late,
+        'docaxis_stream_ledger_deliveries_owed_late{recipient="H54"}': late,
+        'docaxis_stream_ledger_deliveries_owed_late{recipient="H53"}': level((minutes, 0)),
+    }
+    name = 'alertname="DocaxisAgencyDeliveryLate",severity="ticket",window="1d"'
+    firing = [
+        Firing(stopped, 0, 'alertname="DocaxisAgencyDeliveryLate"'),
+        Firing(minutes - 1, 1, f'{name},recipient="H54"'),
+        Firing(minutes - 1, 0, 'alertname="DocaxisAgencyDeliveryLate",recipient!="H54"'),
+    ]
+    check(tmp_path, Story(minutes, series, firing), interval="5m", groups=[OBJECTIVES_GROUP])
+
+
 def test_a_worker_that_dies_in_an_outage_silences_no_budget(tmp_path: Path) -> None:
     gone = {
         f'{DELIVERY}_count{{recipient="H53"}}': f"{climb((2 * HOUR, 60))} stale",

@@ -132,7 +132,7 @@ def provisioning() -> dict[str, object]:
             "apiVersion": 1,
             "providers": [
                 {"name": "docaxis", "folder": "docaxis", "type": "file", "allowUiUpdates": False,
-                 "options": {"path": "/var/lib/grafana/dashboards"}}
+                 "options": {"path": "/etc/grafana/dashboards"}}
             ],
         },
     }  # fmt: skip

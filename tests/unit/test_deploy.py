@@ -17,6 +17,7 @@ from docaxis.cli import main
 from docaxis.kafka.topics import plan_topics
 from docaxis.settings import Settings, load_settings
 from monitor.alerting.rules_file import rule_groups
+from monitor.dashboards.grafana import provisioning
 from monitor.service_objectives import ServiceObjectives
 from tests.support.manifests import Manifest, build, command_of, parse_command, pods
 from tests.support.promql import exported, metrics_of
@@ -69,6 +70,20 @@ def test_compose_refers_to_what_there_is() -> None:
         for port in service.get("ports", ()):
             assert port.startswith("127.0.0.1:"), f"{name} listens everywhere: {port}"
     assert (ROOT / "deploy" / COMPOSE["services"]["hub"]["build"]["dockerfile"].removeprefix("deploy/")).exists()
+
+
+def test_what_grafana_keeps_is_in_its_volume_and_its_dashboards_are_where_it_looks() -> None:
+    grafana = COMPOSE["services"]["grafana"]
+    folders = dict(volume.split(":")[1::-1] for volume in grafana["volumes"])
+    assert folders["/var/lib/grafana"] == "grafana"  # the image keeps grafana.db there (GF_PATHS_DATA)
+    assert [place for place in folders if place.startswith("/var/lib/grafana/")] == []  # nothing hides a part of it
+    (provider,) = provisioning()["provisioning/dashboards/docaxis.yaml"]["providers"]  # type: ignore[index]
+    assert folders[provider["options"]["path"]] == "./grafana/dashboards"
+    home = Path(grafana["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
+    assert (str(home.parent), (DEPLOY / "grafana" / "dashboards" / home.name).exists()) == (
+        provider["options"]["path"],
+        True,
+    )
 
 
 def test_the_command_lines_are_understood_by_the_commands() -> None:

@@ -82,15 +82,18 @@ _STUCK = Row("Nghẽn ở đâu?", "Where is it stuck?", (
 _PROMISES = Row("Cam kết", "Objectives", (
     Panel("Còn bao nhiêu ngân sách lỗi?", "How much budget is left?", (
         q(BUDGET_LEFT, "{{objective}}"),
-    ), unit="percentunit", kind="bargauge", thresholds=((-100.0, "red"), (0.0, "orange"), (0.25, "green")), now=True),
+    ), unit="percentunit", kind="bargauge", width=6, thresholds=((-100.0, "red"), (0.0, "orange"), (0.25, "green")),
+          now=True),
     Panel("Ngân sách tiêu nhanh không?", "How fast does the budget burn?", (
         q(f"{RATIO}1h / on (objective) {BUDGET}", "{{objective}} 1h"),
         q(f"{RATIO}6h / on (objective) {BUDGET}", "{{objective}} 6h"),
-    ), help="1 spends the budget exactly by the end of its period; 14.4 over an hour calls somebody."),
+    ), width=6, help="1 spends the budget exactly by the end of its period; 14.4 over an hour calls somebody."),
     Panel("Văn bản thử có đến không?", "Does the canary arrive?", (
-        q(quantile(0.99, CANARY_LATENCY.name, by="stage"), "{{stage}} p99"),
         q(f"sum({CANARY_OVERDUE.name})", "quá hạn · overdue"),
-    ), unit="s"),
+    ), width=6, help="Marked documents on their way for longer than lost_after. Not zero: they do not arrive."),
+    Panel("Văn bản thử mất bao lâu?", "How long does the canary take?", (
+        q(quantile(0.99, CANARY_LATENCY.name, by="stage"), "{{stage}} p99"),
+    ), unit="s", width=6),
 ))  # fmt: skip
 
 BOARD = Board(

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 Kind = Literal["timeseries", "stat", "bargauge", "table"]
 
 #: Units by Grafana's names.
-Unit = Literal["short", "s", "bytes", "reqps", "percentunit", "ops", "bool_on_off", "none"]
+Unit = Literal["short", "s", "bytes", "Bps", "reqps", "percentunit", "ops", "bool_on_off", "none"]
 
 RATE = "$__rate_interval"
 

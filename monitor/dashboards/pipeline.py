@@ -69,7 +69,7 @@ _PARTITIONS = Row("Phân vùng", "Partitions", (
     ), unit="s"),
     Panel("Ghi bao nhiêu trạng thái?", "How much state is written?", (
         q(f"sum by (instance) (rate({STREAM_SNAPSHOT_BYTES.name}[{RATE}]))", "{{instance}}"),
-    ), unit="bytes"),
+    ), unit="Bps"),
     Panel("Có bản ghi hỏng không?", "Are there bad records?", (
         q(f"sum by (topic) (increase({STREAM_UNREADABLE.name}[10m]))", "{{topic}}"),
         q(f"sum by (topic) (increase({STREAM_SKIPPED.name}[10m]))", "{{topic}} bỏ qua · skipped"),

@@ -8,7 +8,9 @@ import pytest
 import yaml
 
 from monitor.alerting.rules_file import rule_groups
+from monitor.catalogue import CATALOGUE
 from monitor.dashboards import BOARDS, Board
+from monitor.dashboards.board import Panel, Unit, q
 from monitor.dashboards.grafana import TAG, dashboard_json, provisioning
 from monitor.service_objectives import ServiceObjectives
 from tests.support.events import sent
@@ -18,6 +20,13 @@ from tests.support.promql import OWN, concrete, exported, metrics_of, queries, r
 
 GRAFANA = Path(__file__).parents[2] / "deploy" / "grafana"
 OBJECTIVES = ServiceObjectives.load()
+#: What each series is in, where it is in something; how many observations a histogram has is a number.
+UNITS = {
+    spec.name + suffix: spec.unit
+    for spec in CATALOGUE
+    if spec.unit
+    for suffix in (("_bucket", "_sum") if spec.bounds_us else ("",))
+}
 KNOWN = exported() | recorded(OBJECTIVES) | OWN
 
 every_board = pytest.mark.parametrize("board", BOARDS, ids=lambda board: board.uid)
@@ -64,6 +73,44 @@ def test_titles_are_questions_in_both_languages_and_units_are_right(board: Board
                 assert panel.unit == "s", f"{panel.title} shows seconds as {panel.unit}"
     titles = [panel.title for panel in board.panels()]
     assert len(set(titles)) == len(titles)
+
+
+def fault_of_unit(panel: Panel) -> str | None:
+    """Return which query of a panel is not of the unit that the panel shows it in, and why; None: all are."""
+    for query in panel.queries:
+        named = [UNITS[name] for name in metrics_of(concrete(query.expr)) if name in UNITS]
+        grows = bool(re.search(r"\brate\(", query.expr)) and "histogram_quantile" not in query.expr
+        if panel.unit == "s" and ("seconds" not in named or grows):
+            return f"{query.expr} is no time"
+        if "bytes" in named and panel.unit != ("Bps" if grows else "bytes"):
+            return f"{query.expr} is shown as {panel.unit}"
+        if panel.unit in ("bytes", "Bps") and "bytes" not in named:
+            return f"{query.expr} is no size"
+        if panel.unit == "ops" and (not grows or named):
+            return f"{query.expr} is no rate of events"
+    return None
+
+
+@every_board
+def test_what_a_panel_shows_is_of_its_unit(board: Board) -> None:
+    for panel in board.panels():
+        assert fault_of_unit(panel) is None, panel.title
+
+
+@pytest.mark.parametrize(
+    ("unit", "expr"),
+    [
+        ("s", "sum(docaxis_canary_overdue)"),
+        ("s", "rate(docaxis_stream_delivery_latency_seconds_count[1m])"),
+        ("bytes", "rate(docaxis_stream_snapshot_bytes_total[1m])"),
+        ("Bps", "process_resident_memory_bytes"),
+        ("short", "process_resident_memory_bytes"),
+        ("Bps", "rate(docaxis_stream_documents_total[1m])"),
+        ("ops", "sum(docaxis_stream_documents_total)"),
+    ],
+)
+def test_a_wrong_unit_is_found(unit: Unit, expr: str) -> None:
+    assert fault_of_unit(Panel("?", "?", (q(expr),), unit=unit)) is not None
 
 
 @every_board

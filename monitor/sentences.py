@@ -156,6 +156,10 @@ _SENTENCES = (
     (r"objective '(.+)' missed", r"không đạt mục tiêu \1"),
     # progress
     (
+        r"([\d,]+) events of canaries are left out: they are no traffic",
+        r"bỏ qua \1 sự kiện của văn bản thử: chúng không phải lưu lượng",
+    ),
+    (
         r"Replaying ([\d,]+) documents to ([\d,]+) recipients \((.+)\) \.\.\.",
         r"Phát lại \1 văn bản tới \2 lượt nhận (\3) ...",
     ),

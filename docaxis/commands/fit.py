@@ -10,7 +10,7 @@ import typer
 
 from docaxis.commands.inspect import WEEKDAYS, Where, columns
 from docaxis.commands.options import RegistryFile, new_app
-from docaxis.commands.recording_options import AllowBackwards
+from docaxis.commands.recording_options import AllowBackwards, left_out
 from docaxis.commands.replay import parse_duration_us
 from docaxis.domain.agency import Registry
 from docaxis.domain.errors import UsageError
@@ -62,7 +62,7 @@ def fit_workload(
         check_clocks(recording)
     known = Registry.load(registry) if registry else recording.registry()
     with engine() as connection:
-        attach(connection, [recording])
+        canaries = attach(connection, [recording])
         profile(connection, "calendar" if clock == "calendar" else "sent", where)
         fitted, table = fit(connection), traffic_table(connection)
     _refuse_unknown(table, known)
@@ -73,6 +73,8 @@ def fit_workload(
         write_whole(beside, msgspec.json.encode(table))
         write_whole(out, text.encode())
         workload = fitted_workload(out)
+        if canaries:
+            print(left_out(canaries))
         _tell(fitted, table, offered_day(workload, known), expected_hours(workload.phases[0]), out)
     except BaseException:  # half of it would look like a workload
         for path in (out, beside):

@@ -10,7 +10,7 @@ import orjson
 import typer
 
 from docaxis.commands.options import AsJson, new_app
-from docaxis.commands.recording_options import AllowBackwards, described
+from docaxis.commands.recording_options import AllowBackwards, described, left_out
 from docaxis.recording.clocks import check_clocks
 from docaxis.recording.engine import engine
 from docaxis.recording.profile import SIZE_CLASSES, ClockName, Profile, profile
@@ -46,13 +46,16 @@ def inspect_recording(
         check_clocks(recording)
     name: ClockName = "calendar" if clock == "calendar" else "sent"
     with engine() as connection:
-        attach(connection, [recording])
+        canaries = attach(connection, [recording])
         found = profile(connection, name, where)
     if as_json:
-        content = {"manifest": _without_parts(recording.manifest), "profile": asdict(found)}
+        manifest = _without_parts(recording.manifest)
+        content = {"manifest": manifest, "canaries_left_out": canaries, "profile": asdict(found)}
         print(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS).decode())
         return
     print(described(file, recording.manifest))
+    if canaries:
+        print(f"  {left_out(canaries)}")
     print(shown(found, name, colour=sys.stdout.isatty()))
 
 

@@ -12,7 +12,7 @@ import typer
 import uvloop
 
 from docaxis.commands.options import BootstrapServers, SettingsFile, TopicPrefix, new_app, progress, settings_from
-from docaxis.commands.recording_options import FromTime, ToTime, described, parse_moment_us
+from docaxis.commands.recording_options import FromTime, ToTime, described, left_out, parse_moment_us
 from docaxis.commands.role import GC_THRESHOLD
 from docaxis.domain.agency import Registry
 from docaxis.domain.errors import UsageError
@@ -44,7 +44,8 @@ def record(
     topics: Annotated[str, typer.Option(help="Which topics, as sent,status.")] = ",".join(EVENTS),
     agencies: Agencies = None,
     run: Annotated[
-        list[str] | None, typer.Option("--run", help="Only the events of this run; may be repeated.")
+        list[str] | None,
+        typer.Option("--run", help="Only the events of this run; may be repeated. Canaries' are only recorded so."),
     ] = None,
     live: Annotated[bool, typer.Option("--live", help="Go on after the end of the log, until Ctrl-C.")] = False,
     registry: Annotated[Path | None, typer.Option(help="Registry of the agencies, kept beside the recording.")] = None,
@@ -72,7 +73,9 @@ def record(
     if writer.rows:
         progress(f"Going on after {writer.rows:,} rows in {len(writer.parts)} parts")
     gc.set_threshold(*GC_THRESHOLD)
-    uvloop.run(_record(reachable, chosen, writer, live=live))
+    stats = uvloop.run(_record(reachable, chosen, writer, live=live))
+    if stats.canaries and not chosen.runs:
+        progress(f"{left_out(stats.canaries)}; --run canary-NAME records them")
     beside = ""
     if registry is not None:
         write_whole(out / REGISTRY, registry.read_bytes())
@@ -82,7 +85,7 @@ def record(
     print(described(out, manifest))
 
 
-async def _record(settings: Settings, chosen: Selection, writer: RecordingWriter, *, live: bool) -> None:
+async def _record(settings: Settings, chosen: Selection, writer: RecordingWriter, *, live: bool) -> RecorderStats:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -94,6 +97,7 @@ async def _record(settings: Settings, chosen: Selection, writer: RecordingWriter
         live=live,
     )
     await recorder.record(writer, stop, _teller())
+    return recorder.stats
 
 
 def _teller() -> Callable[[RecorderStats], None]:

@@ -47,6 +47,11 @@ def described(folder: Path, manifest: Manifest) -> str:
     return "\n".join(lines)
 
 
+def left_out(canaries: int) -> str:
+    """Return what to say of events of canaries that are not counted; nothing if there are none."""
+    return f"{canaries:,} events of canaries are left out: they are no traffic" if canaries else ""
+
+
 def shown_us(instant_us: int) -> str:
     """Return a moment in Vietnam time, for people."""
     return f"{datetime.fromtimestamp(instant_us / 1e6 + VIETNAM_OFFSET_MS / 1e3, UTC):%Y-%m-%d %H:%M:%S}"

@@ -6,7 +6,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from docaxis.commands.recording_options import shown_us
+from docaxis.commands.recording_options import left_out, shown_us
 from docaxis.domain.agency import Registry
 from docaxis.recording.engine import engine
 from docaxis.recording.replay_plan import ReplayPlan, prepare, schedule_of
@@ -40,6 +40,8 @@ def tell_dry_run(plan: ReplayPlan, known: Registry, unknown: list[str]) -> None:
             previous = (int(seconds[-1]), int(documents[-1]), float(deliveries[-1]))
         refused = _refused(connection, unknown)
     print(f"{extent.documents:,} documents, {extent.deliveries:,} deliveries")
+    if extent.canaries:
+        print(left_out(extent.canaries))
     print(f"recorded from {shown_us(extent.time_us_min)} to {shown_us(extent.time_us_max)} (Vietnam time)")
     if plan.closed:
         print("as fast as the axis lets it: no schedule to keep")

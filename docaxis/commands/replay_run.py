@@ -18,6 +18,7 @@ from docaxis.commands.load_test import LoadTest, registry_content
 from docaxis.commands.named import not_there
 from docaxis.commands.objective_watch import ObjectiveWatch
 from docaxis.commands.options import progress
+from docaxis.commands.recording_options import left_out
 from docaxis.commands.replay_end import Objectives, Replayed, conclude_replay
 from docaxis.commands.run import log_into
 from docaxis.domain.agency import Registry
@@ -133,6 +134,8 @@ async def run_replay(
     log_into(folder / "logs" / "conductor.log")
     if plan.as_recorded and page_settings.objectives is not None:  # their stamps tell of the days of the recording
         page_settings = replace(page_settings, objectives=page_settings.objectives.without_latencies())
+    if extent.canaries:
+        progress(left_out(extent.canaries), language)
     progress(f"Replaying {extent.documents:,} documents to {extent.deliveries:,} recipients ({plan.run}) ...", language)
     processors, fleet, apart = roles_of(test, plan, folder)
     watch = ObjectiveWatch(test.loaded.workload.objectives, plan.run, test.registry)

@@ -8,6 +8,7 @@ import duckdb
 
 from docaxis.domain.agency import Registry
 from docaxis.domain.errors import UsageError
+from docaxis.domain.run import is_canary
 from docaxis.recording.manifest import Manifest, read_manifest
 from docaxis.recording.writer import read_part
 
@@ -23,6 +24,11 @@ class Recording:
     def files(self) -> list[str]:
         """The files of rows, in order."""
         return [str(self.folder / part.file) for part in self.manifest.parts]
+
+    @property
+    def canaries(self) -> list[str]:
+        """The runs of canaries that it holds."""
+        return [run for run in self.manifest.runs if is_canary(run)]
 
     def registry(self) -> Registry:
         """Return the registry beside the recording, or the package's own where there is none."""
@@ -47,14 +53,23 @@ def open_recording(folder: Path) -> Recording:
     return Recording(folder, manifest)
 
 
-def attach(connection: duckdb.DuckDBPyConnection, recordings: Sequence[Recording], name: str = "events") -> None:
-    """Make the rows of recordings one view; `recording` numbers them in the order given."""
-    selects = [
-        f"SELECT *, {number} AS recording FROM read_parquet([{', '.join(_quoted(file) for file in recording.files)}])"
-        for number, recording in enumerate(recordings)
-        if recording.files
-    ]
+def attach(connection: duckdb.DuckDBPyConnection, recordings: Sequence[Recording], name: str = "events") -> int:
+    """Make the rows of recordings one view, without canaries' events: those are no traffic. Return how many these are.
+
+    The column `recording` numbers the recordings in the order given.
+    """
+    selects, left_out = [], 0
+    for number, recording in enumerate(recordings):
+        if recording.files:
+            rows = f"read_parquet([{', '.join(_quoted(file) for file in recording.files)}])"
+            canaries = ", ".join(map(_quoted, recording.canaries))
+            kept = f" WHERE run IS NULL OR run NOT IN ({canaries})" if canaries else ""
+            selects.append(f"SELECT *, {number} AS recording FROM {rows}{kept}")
+            if canaries:
+                counted = connection.execute(f"SELECT count(*) FROM {rows} WHERE run IN ({canaries})").fetchall()
+                left_out += int(counted[0][0])
     connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {' UNION ALL '.join(selects)}")
+    return left_out
 
 
 def _quoted(text: str) -> str:

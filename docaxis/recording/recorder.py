@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from docaxis.domain.run import CANARY_PREFIX
 from docaxis.kafka.bulk import BulkConsumer
 from docaxis.kafka.topics import EVENTS, Topics
 from docaxis.recording.columns import columns_of
@@ -38,7 +39,7 @@ class Selection:
     from_us: int | None = None  # by `time_us`, inclusive
     to_us: int | None = None  # exclusive
     agencies: tuple[str, ...] = ()  # senders or recipients; empty: all
-    runs: tuple[str, ...] = ()  # empty: all
+    runs: tuple[str, ...] = ()  # empty: all but canaries', which are no traffic
 
     def described(self) -> dict[str, Any]:
         """Return the selection as the recording's source tells it."""
@@ -53,9 +54,20 @@ class Selection:
             keep = _both(keep, pc.less(table["time_us"], self.to_us))
         if self.runs:
             keep = _both(keep, pc.is_in(table["run"], pa.array(self.runs)))
+        elif canaries(table):
+            keep = _both(keep, pc.invert(_of_canaries(table)))
         if self.agencies:
             keep = _both(keep, pa.array(_concerned(table, pa.array(self.agencies))))
         return table if keep is None else table.filter(keep)
+
+
+def canaries(table: pa.Table) -> int:
+    """Return how many rows are of canaries."""
+    return int(pc.sum(_of_canaries(table)).as_py() or 0)
+
+
+def _of_canaries(table: pa.Table) -> Any:
+    return pc.fill_null(pc.starts_with(table["run"], CANARY_PREFIX), False)
 
 
 def _both(one: Any, other: Any) -> Any:
@@ -77,6 +89,7 @@ class RecorderStats:
     """How far a recorder is."""
 
     events: int = 0  # read since it was started
+    canaries: int = 0  # of these, what canaries sent and what became of it
     recorded: int = 0  # rows of the recording, in parts or waiting
     left: int = 0  # offsets between what was read and the end of the log as it was at the start
     began_s: float = field(default_factory=time.monotonic)
@@ -136,6 +149,7 @@ class Recorder:
     def _take(self, writer: RecordingWriter, tp: TopicPartition, records: Sequence[Any]) -> None:
         tables = columns_of(self._topics.short_name(tp.topic), tp.partition, records)
         self.stats.events += len(records)
+        self.stats.canaries += sum(map(canaries, tables))
         writer.add([chosen for table in tables if (chosen := self._selection.of(table)).num_rows])
 
     def _named(self, positions: Mapping[TopicPartition, int]) -> dict[str, int]:

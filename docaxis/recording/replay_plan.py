@@ -74,6 +74,7 @@ class Extent(msgspec.Struct, frozen=True):
     deliveries: int
     time_us_min: int
     time_us_max: int
+    canaries: int = 0  # events of canaries in the recordings, which are no traffic and not sent
 
     @property
     def span_us(self) -> int:
@@ -86,7 +87,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, plan: ReplayPlan) -> Extent:
 
     Raises UsageError for a recording at fault, a wrong `where`, or when nothing fits.
     """
-    attach(connection, [open_recording(Path(folder)) for folder in plan.recordings])
+    canaries = attach(connection, [open_recording(Path(folder)) for folder in plan.recordings])
     choose(connection, plan.where)
     connection.execute(f"CREATE OR REPLACE TEMP VIEW planned AS {_planned_sql(plan)}")
     events, documents, deliveries, first, last = connection.execute(
@@ -95,7 +96,7 @@ def prepare(connection: duckdb.DuckDBPyConnection, plan: ReplayPlan) -> Extent:
     ).fetchall()[0]
     if not events:
         raise UsageError("there is nothing to replay: no event fits", next_step="look at the options that choose")
-    return Extent(events, documents, int(deliveries), first, last)
+    return Extent(events, documents, int(deliveries), first, last, canaries)
 
 
 def _planned_sql(plan: ReplayPlan) -> str:

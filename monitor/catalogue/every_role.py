@@ -10,7 +10,8 @@ _all = partial(Spec, exporter="every role")
 
 LAG_RECORDS = _all(
     "docaxis_monitor_lag_records", "gauge",
-    "Records not read yet by this process's part of a consumer group. What matters is whether it grows.",
+    "Records not read yet by this process's part of a consumer group, canaries' included. What matters is whether it "
+    "grows.",
     labels=("group", "topic"),
 )  # fmt: skip
 LAG_SECONDS = _all(

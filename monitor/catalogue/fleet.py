@@ -83,11 +83,12 @@ PRODUCER_ENDED = _fleet("docaxis_producer_sending_ended", "gauge", "1 when nothi
 RECEIVER_DELIVERIES = _fleet(
     "docaxis_receiver_deliveries_total",
     "counter",
-    "Deliveries that agencies polled and answered. Repeated after a restart.",
+    "Deliveries that agencies polled and answered, canaries' included. Repeated after a restart.",
 )
 RECEIVER_RECEIPTS = _fleet(
     "docaxis_receiver_receipts_total", "counter",
-    "Receipts that the broker confirmed. Far behind the deliveries: the status topic is slow to take them.",
+    "Receipts that the broker confirmed, canaries' included. Far behind the deliveries: the status topic is slow to "
+    "take them.",
 )  # fmt: skip
 RECEIVER_UNREADABLE = _fleet(
     "docaxis_receiver_unreadable_total",

@@ -8,19 +8,25 @@ from monitor.metric import Spec
 _hub = partial(Spec, exporter="hub")
 
 HUB_DOCUMENTS = _hub(
-    "docaxis_hub_documents_total", "counter", "Documents routed. Standing still: see its lag and sessions."
+    "docaxis_hub_documents_total",
+    "counter",
+    "Documents routed, canaries' included. Standing still: see its lag and sessions.",
 )
 HUB_DELIVERIES = _hub(
     "docaxis_hub_deliveries_total", "counter",
-    "Deliveries written, those of aborted passes included. Far above what workers read: look why passes are aborted.",
+    "Deliveries written, those of aborted passes and of canaries included. Far above what workers read: look why "
+    "passes are aborted.",
 )  # fmt: skip
 HUB_REFUSALS = _hub(
     "docaxis_hub_refusals_total", "counter",
-    "Refusals written, by the axis's error code, those of aborted passes included. Read the refused topic for reasons.",
+    "Refusals written, by the axis's error code, those of aborted passes and of canaries included. Read the refused "
+    "topic for reasons.",
     labels=("code",),
 )  # fmt: skip
 HUB_PASSES = _hub(
-    "docaxis_hub_passes_total", "counter", "Passes committed. Documents divided by this: the size of one."
+    "docaxis_hub_passes_total",
+    "counter",
+    "Passes committed, canaries' documents included. Documents divided by this: the size of one.",
 )
 HUB_COMMIT = _hub(
     "docaxis_hub_commit_seconds", "histogram",

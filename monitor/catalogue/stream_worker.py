@@ -8,7 +8,9 @@ from monitor.metric import Spec
 _stream = partial(Spec, exporter="stream worker")
 
 STREAM_RECORDS = _stream(
-    "docaxis_stream_records_total", "counter", "Records counted. Standing still while lag grows: the worker is stuck."
+    "docaxis_stream_records_total",
+    "counter",
+    "Records counted, canaries' included. Standing still while lag grows: the worker is stuck.",
 )
 STREAM_REDELIVERED = _stream(
     "docaxis_stream_records_redelivered_total", "counter",

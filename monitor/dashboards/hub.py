@@ -23,7 +23,7 @@ _ROUTING = Row("Chuyển văn bản", "Routing", (
     Panel("Chuyển nhịp nào?", "How fast does it route?", (
         q(f"sum by (instance) (rate({HUB_DOCUMENTS.name}[{RATE}]))", "{{instance}} văn bản · documents"),
         q(f"sum by (instance) (rate({HUB_DELIVERIES.name}[{RATE}]))", "{{instance}} lượt giao · deliveries"),
-    ), unit="ops"),
+    ), unit="ops", help="All that it routes: canaries' documents too, which are in no figure of traffic."),
     Panel("Mất bao lâu?", "How long does routing take?", (
         q(quantile(0.5, STREAM_ROUTING.name), "p50"),
         q(quantile(0.99, STREAM_ROUTING.name), "p99"),

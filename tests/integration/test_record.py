@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 
@@ -27,14 +28,15 @@ DOCUMENTS = 1500
 WITHIN_S = 90.0
 
 
-async def write(kafka: KafkaSettings, topic: str, numbers: Iterable[int]) -> None:
+async def write(kafka: KafkaSettings, topic: str, numbers: Iterable[int], run: str = "old") -> None:
     """Write documents, and one record that is no event."""
     producer = AIOKafkaProducer(**client_kwargs(kafka), linger_ms=20)
     await producer.start()
     try:
         answers = [
-            await producer.send(topic, encode(sent(number, US + number * 1_000_000)), key=b"k", partition=number % 3)
+            await producer.send(topic, encode(msgspec.structs.replace(one, run=run)), key=b"k", partition=number % 3)
             for number in numbers
+            for one in [sent(number, US + number * 1_000_000)]
         ]
         answers.append(await producer.send(topic, b"no event", partition=0))
         await asyncio.gather(*answers)
@@ -95,6 +97,23 @@ def test_nothing_to_record_is_told(
     assert main(arguments(kafka, topics, tmp_path / "r")) == 2
     assert "there is nothing to record" in capsys.readouterr().err
     assert not (tmp_path / "r" / "manifest.json").exists()
+
+
+def test_a_canary_on_the_axis_is_not_recorded_unless_it_is_named(
+    kafka: KafkaSettings, topics: Topics, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def both() -> None:
+        await write(kafka, topics.sent, range(1, 11))
+        await write(kafka, topics.sent, range(11, 18), run="canary-main")
+
+    asyncio.run(both())
+    assert main(arguments(kafka, topics, tmp_path / "r")) == 0
+    assert "7 events of canaries are left out" in capsys.readouterr().err
+    assert open_recording(tmp_path / "r").manifest.runs == ["old"]
+    assert open_recording(tmp_path / "r").manifest.documents == 10
+    assert main(arguments(kafka, topics, tmp_path / "c", "--run", "canary-main")) == 0
+    assert "left out" not in capsys.readouterr().err
+    assert open_recording(tmp_path / "c").manifest.documents == 7
 
 
 def test_a_full_disk_ends_the_recorder_and_room_lets_it_go_on(

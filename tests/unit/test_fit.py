@@ -13,6 +13,7 @@ from docaxis.commands.fit import expected_hours, fitted_workload
 from docaxis.domain.agency import Registry
 from docaxis.domain.calendar import HOUR_MS, OfficeCalendar, days_between, midnight_ms, vietnam_calendar
 from docaxis.domain.event import Sent
+from docaxis.domain.run import canary_run
 from docaxis.recording.fitting import MINUTE_US, burst_factor, distance, holidays_of, share_moved, week_of
 from docaxis.workload.file import parse_workload
 from producers.arrival_process import arrival_process
@@ -51,6 +52,16 @@ def test_a_fitted_workload_reproduces_the_recording(tmp_path: Path, capsys: pyte
     pairs, offered = ({one: n for one, n in counts.items() if n > 20} for counts in (pairs, day.pairs))  # type: ignore[assignment]
     assert share_moved(pairs, offered) <= MOVED_MAX
     assert {str(pair)[2:5] for pair in day.pairs} == {"H53", "G22"}
+
+
+def test_canaries_are_not_fitted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    events = history()
+    marked = [msgspec.structs.replace(one, run=canary_run("main"), packet_id=f"c.{one.packet_id}") for one in events]
+    out = fitted(tmp_path, [*events, *marked])
+    told = capsys.readouterr().out
+    assert f"{len(marked):,} events of canaries are left out" in told
+    assert "580.0 documents a working day, the mean of 3" in told
+    assert sum(hours.sum() for hours in expected_hours(fitted_workload(out).phases[0])) == pytest.approx(580)
 
 
 def test_heaps_of_documents_become_bursts_with_their_dispersion(tmp_path: Path) -> None:

@@ -5,17 +5,20 @@ from pathlib import Path
 
 import duckdb
 import msgspec
+import orjson
 import pyarrow.parquet as pq
 import pytest
 
+from docaxis.cli import main
 from docaxis.domain.errors import InfrastructureError, UsageError
-from docaxis.domain.event import Delivered, Receipt, Refusal, Status
+from docaxis.domain.event import Delivered, Receipt, Refusal, Sent, Status
+from docaxis.domain.run import canary_run
 from docaxis.recording.columns import columns_of, event_of
 from docaxis.recording.engine import engine
 from docaxis.recording.manifest import MANIFEST, read_manifest
 from docaxis.recording.profile import profile
 from docaxis.recording.reader import attach, open_recording
-from docaxis.recording.recorder import Selection
+from docaxis.recording.recorder import Selection, canaries
 from docaxis.recording.schema import COLUMNS, SCHEMA
 from docaxis.recording.writer import RecordingWriter
 from tests.support.recordings import Stored, record_events, sent, stored
@@ -172,6 +175,45 @@ def test_only_what_is_selected_is_recorded() -> None:
     assert chosen(agencies=("G01",)) == ["1"]
     assert chosen(agencies=("H53",)) == ["1", "2", "3"]
     assert chosen(runs=("new",)) == []
+
+
+def with_a_canary(count: int = 5) -> list[Sent]:
+    """Return two documents of a run, and so many of a canary."""
+    marked = [
+        msgspec.structs.replace(sent(number, US + number), run=canary_run("main")) for number in range(3, 3 + count)
+    ]
+    return [sent(1, US), *marked, sent(2, US + 9)]
+
+
+def test_canaries_are_recorded_only_by_name() -> None:
+    tables = columns_of("sent", 0, [*stored(with_a_canary()), Stored(7, 1_600_000_000_002, b"{")])
+
+    def rows(*runs: str) -> int:
+        return sum(Selection(runs=runs).of(table).num_rows for table in tables)
+
+    assert rows() == 3  # two documents, and the record that nobody can read
+    assert rows(canary_run("main")) == 5
+    assert rows("old", canary_run("main")) == 7
+    assert sum(map(canaries, tables)) == 5
+
+
+def test_canaries_that_a_recording_holds_are_no_traffic(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    recording = record_events(tmp_path / "r", with_a_canary(), part_rows=3)
+    pure = record_events(tmp_path / "pure", [sent(1, US)])
+    assert (recording.canaries, pure.canaries) == ([canary_run("main")], [])
+    with engine() as connection:
+        assert attach(connection, [recording, pure]) == 5
+        assert profile(connection, "sent").documents == 3
+    for command in (["inspect"], ["replay", "--dry-run"]):
+        assert main([*command, str(recording.folder)]) == 0
+        told = capsys.readouterr().out
+        assert "5 events of canaries are left out: they are no traffic" in told
+        assert ("2 documents, 2 deliveries" in told) == (command[0] == "replay")
+        assert main([*command, str(pure.folder)]) == 0
+        assert "left out" not in capsys.readouterr().out
+    assert main(["inspect", str(recording.folder), "--json"]) == 0
+    content = orjson.loads(capsys.readouterr().out)
+    assert (content["canaries_left_out"], content["profile"]["documents"]) == (5, 2)
 
 
 def test_a_profile_counts_only_where_the_expression_holds(tmp_path: Path) -> None:

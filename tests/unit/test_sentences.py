@@ -97,6 +97,10 @@ def test_details_of_faults() -> None:
             "Replaying 80,000 documents to 80,000 recipients (replay-1) ...",
             "Phát lại 80,000 văn bản tới 80,000 lượt nhận (replay-1) ...",
         ),
+        (
+            "2,310 events of canaries are left out: they are no traffic",
+            "bỏ qua 2,310 sự kiện của văn bản thử: chúng không phải lưu lượng",
+        ),
         ("objective 'fast' missed", "không đạt mục tiêu fast"),
     ],
 )

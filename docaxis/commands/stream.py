@@ -54,6 +54,13 @@ def stream(
     snapshot_interval: Annotated[
         float, typer.Option(min=0.1, max=SNAPSHOT_INTERVAL_MAX_S, help="Seconds between snapshots of the state.")
     ] = 2,
+    remember: Annotated[
+        int,
+        typer.Option(
+            min=10_000,
+            help="Closed deliveries remembered, a run and partition; were an older one doubled, it would be misrouted.",
+        ),
+    ] = LedgerBounds().closed_horizon,
     metrics_port: MetricsPort = 0,
     metrics_host: MetricsHost = "127.0.0.1",
     owned: Owned = False,
@@ -70,7 +77,7 @@ def stream(
         Topics(settings.topics.prefix),
         settings.topics.partitions,
         Topics(settings.topics.prefix).streams_group,
-        bounds=StateBounds(ledger=LedgerBounds(late_after_us=int(late_after * 1e6))),
+        bounds=StateBounds(ledger=LedgerBounds(int(late_after * 1e6), closed_horizon=remember)),
         snapshot_interval_s=snapshot_interval,
     )
     worker = StreamWorker(worker_settings, clock, stats)

@@ -58,8 +58,11 @@ def _replace(manifest: Manifest, operation: dict[str, Any]) -> None:
     node[last] = deepcopy(operation["value"])
 
 
-def parse_command(arguments: list[str]) -> None:
-    """Let the real command read a command line, and do nothing; raises click.ClickException where it is wrong."""
+def parse_command(arguments: list[str]) -> dict[str, Any]:
+    """Let the real command read a command line, and do nothing; return its options by name.
+
+    Raises click.ClickException where it is wrong.
+    """
     if arguments[0] == "exec":
         arguments = arguments[2:]  # exec docaxis ...
     row = next((row for row in COMMANDS if row.name == arguments[0]), None)
@@ -70,7 +73,8 @@ def parse_command(arguments: list[str]) -> None:
         name, found, rest = command.resolve_command(click.Context(command), rest)
         assert found is not None, f"docaxis {row.name} {name} is no command"
         command = found
-    command.make_context(row.name, rest)
+    options: dict[str, Any] = command.make_context(row.name, rest).params
+    return options
 
 
 def command_of(container: Manifest) -> list[str]:

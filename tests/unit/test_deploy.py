@@ -14,8 +14,9 @@ import pytest
 import yaml
 
 from docaxis.cli import main
+from docaxis.commands.sizing import Measured, size_of
 from docaxis.kafka.topics import plan_topics
-from docaxis.settings import Settings, load_settings
+from docaxis.settings import Settings, TopicSettings, load_settings
 from monitor.alerting.rules_file import rule_groups
 from monitor.dashboards.grafana import provisioning
 from monitor.service_objectives import ServiceObjectives
@@ -181,6 +182,38 @@ def test_topics_scaling_and_settings_agree(manifests: list[Manifest]) -> None:
             query = trigger["metadata"]["query"]
             assert metrics_of(query) <= exported()
             assert f'group="{settings.topics.prefix}-' in query
+
+
+def _bytes(text: str) -> float:
+    """Return a size as Kubernetes and compose write it."""
+    units = {"Gi": 2**30, "g": 2**30, "Mi": 2**20, "m": 2**20}
+    number, unit = re.fullmatch(r"(\d+)([A-Za-z]+)", text).groups()  # type: ignore[union-attr]
+    return float(int(number) * units[unit])
+
+
+def _at_most_bytes(command: list[str], topics: TopicSettings) -> float:
+    """Return what a stream worker of this command line may come to, left alone with all partitions."""
+    horizon = parse_command(command)["remember"]
+    documents = int(topics.partitions * horizon / (topics.retention_hours / 24) / Measured().fan_out)
+    size = size_of(documents, 1, Measured(), topics, horizon)
+    assert size.partitions == topics.partitions  # as many a day as these partitions can remember for as long as kept
+    return size.memory_bytes_max
+
+
+@pytest.mark.parametrize("name", ["base", *OVERLAYS])
+def test_a_worker_that_is_left_with_all_partitions_fits_into_its_limit(name: str) -> None:
+    manifests = OVERLAYS.get(name) or build(DEPLOY / "kubernetes" / name)
+    (settings_map,) = [one for one in _of_kind(manifests, "ConfigMap") if one["metadata"]["name"] == "docaxis-settings"]
+    (container,) = dict(pods(manifests))["stream"]["spec"]["containers"]
+    at_most = _at_most_bytes(command_of(container), _settings(settings_map["data"]).topics)
+    assert _bytes(container["resources"]["limits"]["memory"]) >= at_most
+
+
+def test_a_worker_of_compose_fits_into_its_limit() -> None:
+    service = COMPOSE["services"]["stream"]
+    at_most = _at_most_bytes(service["command"], _settings(service["environment"]).topics)
+    assert _bytes(service["mem_limit"]) >= at_most
+    assert at_most > 800e6  # the limit is no empty promise
 
 
 def _chosen(manifests: list[Manifest], selector: Manifest) -> set[str]:

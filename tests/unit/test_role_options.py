@@ -52,6 +52,7 @@ SERVING = {
         ["stream", "--lost-after", "inf"],
         ["stream", "--snapshot-interval", "inf"],
         ["monitor", "--lost-after", "inf"],
+        ["stream", "--remember", "0"],
         ["up", "--rate", "inf"],
         ["up", "--metrics-port", "65535"],
     ],

@@ -167,15 +167,17 @@ def check(
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def check_samples(folder: Path, series: Mapping[str, str], at: str, samples: Sequence[tuple[str, float]]) -> None:
-    """Run all rules over series of one value an hour; each query must come to its value at a moment."""
+def check_samples(
+    folder: Path, series: Mapping[str, str], at: str, samples: Sequence[tuple[str, float]], interval: str = "1h"
+) -> None:
+    """Run all rules over series of one value each `interval`; each query must come to its value at a moment."""
     rules, file = folder / "rules.yml", folder / "tests.yml"
     rules.write_text(to_yaml({"groups": rule_groups(ServiceObjectives.load(), interval="1h")}), encoding="utf-8")
     expected = [
         {"expr": query, "eval_time": at, "exp_samples": [{"labels": "{}", "value": value}]} for query, value in samples
     ]
     told = [{"series": name, "values": values} for name, values in series.items()]
-    test = {"interval": "1h", "input_series": told, "promql_expr_test": expected}
+    test = {"interval": interval, "input_series": told, "promql_expr_test": expected}
     content = {"rule_files": [str(rules)], "evaluation_interval": "1h", "tests": [test]}
     file.write_text(yaml.safe_dump(content, allow_unicode=True), encoding="utf-8")
     done = subprocess.run(["promtool", "test", "rules", str(file)], capture_output=True, text=True, timeout=WITHIN_S)

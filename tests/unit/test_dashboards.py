@@ -1,6 +1,7 @@
 """Dashboards: every query is one, names only what is exported or recorded, and the files are the generated ones."""
 
 import re
+import shutil
 from pathlib import Path
 
 import orjson
@@ -17,6 +18,7 @@ from tests.support.events import sent
 from tests.support.live import RUN, busy_axis
 from tests.support.panels import Facts, expectations
 from tests.support.promql import OWN, concrete, exported, metrics_of, queries, recorded
+from tests.support.promtool import check_samples, climb
 
 GRAFANA = Path(__file__).parents[2] / "deploy" / "grafana"
 OBJECTIVES = ServiceObjectives.load()
@@ -138,6 +140,38 @@ def test_the_provisioning_is_the_generated_one_and_finds_the_dashboards() -> Non
     for name, content in provisioning().items():
         assert yaml.safe_load((GRAFANA / name).read_text(encoding="utf-8")) == content
     assert {path.stem for path in (GRAFANA / "dashboards").glob("*.json")} == {one.uid for one in BOARDS}
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool (of Prometheus) is not on PATH")
+def test_onboarding_shows_a_step_as_before_and_after(tmp_path: Path) -> None:
+    """G22 comes after two hours: twice the documents, one more sender, the others' deliveries ten times slower."""
+    before, after = (120, 300.0), (120, 300.0)
+    latency = 'docaxis_stream_delivery_latency_seconds_bucket{recipient="%s",le="%s"}'
+    series = {
+        'docaxis_stream_documents_total{sender="H53"}': climb(before, after),
+        'docaxis_stream_documents_total{sender="G22"}': climb((120, 0), after),
+        latency % ("H53", "1.0"): climb(before, (120, 0)),
+        latency % ("H53", "10.0"): climb(before, after),
+        latency % ("H53", "+Inf"): climb(before, after),
+        latency % ("G22", "1.0"): climb((120, 0), (120, 0)),  # its own are no matter of the others
+        latency % ("G22", "10.0"): climb((120, 0), (120, 0)),
+        latency % ("G22", "+Inf"): climb((120, 0), after),
+    }
+    expected = {
+        "How much more traffic is there?": (10, 5),
+        "How many agencies send?": (2, 1),
+        "Are the others slower?": (9.91, 0.99),
+    }
+    (board,) = (one for one in BOARDS if one.uid == "docaxis-onboarding")
+    shown = {
+        panel.en: [concrete(one.expr, before="1h", agency="G22") for one in panel.queries] for panel in board.panels()
+    }
+    samples = [
+        (f"round({query}, 0.01)", value)
+        for title, values in expected.items()
+        for query, value in zip(shown[title], values, strict=True)
+    ]
+    check_samples(tmp_path, series, "3h", samples, interval="1m")
 
 
 def test_rules_name_only_what_is_exported_or_recorded() -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -99,6 +99,23 @@ class Objective(_Strict):
         return self.indicator is Indicator.DELIVERY and self.threshold_s == OWED_LATE_OVER_S
 
 
+class ZeroObjective(_Strict):
+    """A promise without a budget: none may be bad, and one calls somebody at once, by an alert of its own."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z][a-z_]*$")]
+    title_en: str
+    title_vi: str
+    description: str
+    indicator: Literal["loss"]  # deliveries outstanding for longer than `threshold_s`
+    target: Annotated[float, Field(ge=1, le=1)]
+    threshold_s: Annotated[float, Field(gt=0)]
+
+    @property
+    def alert(self) -> str:
+        """The alert's name."""
+        return "DocaxisDeliveriesLost"
+
+
 class Maintenance(_Strict):
     """A time in which less traffic is no news."""
 
@@ -132,11 +149,23 @@ class ServiceObjectives(_Strict):
     #: An address: those who are called read alerts in mails and chats, where a path leads nowhere.
     runbooks: Annotated[str, Field(pattern=RUNBOOKS)]
     objective: Annotated[tuple[Objective, ...], Field(min_length=1)]
+    #: Those of the file's objectives that have no budget.
+    zero: tuple[ZeroObjective, ...] = ()
     maintenance: tuple[Maintenance, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_budget_apart(cls, content: Any) -> Any:
+        """Tell the file's objectives apart: rules and budgets are made of those that may be missed a little."""
+        if not isinstance(content, dict) or not isinstance(content.get("objective"), list):
+            return content
+        zero = [one for one in content["objective"] if isinstance(one, dict) and one.get("indicator") == "loss"]
+        kept = [one for one in content["objective"] if one not in zero]
+        return content | {"objective": kept} | ({"zero": zero} if zero else {})
 
     @model_validator(mode="after")
     def _distinct(self) -> Self:
-        names = [one.name for one in self.objective]
+        names = [*(one.name for one in self.objective), *(one.name for one in self.zero)]
         if len(set(names)) < len(names):
             raise ValueError(f"objectives of the same name: {', '.join(sorted(names))}")
         return self
@@ -144,7 +173,7 @@ class ServiceObjectives(_Strict):
     def without_latencies(self) -> "ServiceObjectives":
         """Return those that no stamp of an event decides, for events whose stamps are not of today."""
         kept = [one for one in self.objective if one.indicator in (Indicator.AVAILABILITY, Indicator.FRESHNESS)]
-        return self.model_copy(update={"objective": tuple(kept)})
+        return self.model_copy(update={"objective": tuple(kept), "zero": ()})
 
     def with_runbooks(self, address: str | None) -> "ServiceObjectives":
         """Return these with links of alerts that lead below `address`; None: as they are.

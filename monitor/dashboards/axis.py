@@ -84,16 +84,19 @@ _PROMISES = Row("Cam kết", "Objectives", (
         q(BUDGET_LEFT, "{{objective}}"),
     ), unit="percentunit", kind="bargauge", width=6, thresholds=((-100.0, "red"), (0.0, "orange"), (0.25, "green")),
           now=True),
+    Panel("Không mất lượt nào?", "Is the promise of no loss kept?", (q(f"sum({LEDGER_OVERDUE.name})"),), kind="stat",
+          width=4, thresholds=_RED_ABOVE_ZERO, now=True, zero="đạt · met",
+          help="This objective has no budget: met, or so many deliveries are lost now. DocaxisDeliveriesLost calls."),
     Panel("Ngân sách tiêu nhanh không?", "How fast does the budget burn?", (
         q(f"{RATIO}1h / on (objective) {BUDGET}", "{{objective}} 1h"),
         q(f"{RATIO}6h / on (objective) {BUDGET}", "{{objective}} 6h"),
     ), width=6, help="1 spends the budget exactly by the end of its period; 14.4 over an hour calls somebody."),
     Panel("Văn bản thử có đến không?", "Does the canary arrive?", (
         q(f"sum({CANARY_OVERDUE.name})", "quá hạn · overdue"),
-    ), width=6, help="Marked documents on their way for longer than lost_after. Not zero: they do not arrive."),
+    ), width=4, help="Marked documents on their way for longer than lost_after. Not zero: they do not arrive."),
     Panel("Văn bản thử mất bao lâu?", "How long does the canary take?", (
         q(quantile(0.99, CANARY_LATENCY.name, by="stage"), "{{stage}} p99"),
-    ), unit="s", width=6),
+    ), unit="s", width=4),
 ))  # fmt: skip
 
 BOARD = Board(

@@ -39,6 +39,7 @@ class Panel:
     help: str = ""
     thresholds: tuple[tuple[float, str], ...] = ()  # from this value on, this colour
     now: bool = False  # of this moment alone, whatever time is shown
+    zero: str = ""  # shown instead of a 0
 
     @property
     def title(self) -> str:

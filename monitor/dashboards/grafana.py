@@ -63,6 +63,8 @@ def _panel(panel: Panel, number: int, x: int, y: int) -> dict[str, Any]:
     defaults: dict[str, Any] = {"unit": panel.unit, "noValue": "–"}
     if steps:
         defaults |= {"thresholds": {"mode": "absolute", "steps": steps}, "color": {"mode": "thresholds"}}
+    if panel.zero:
+        defaults["mappings"] = [{"type": "value", "options": {"0": {"text": panel.zero, "index": 0}}}]
     return {
         "id": number,
         "type": panel.kind,

@@ -7,11 +7,12 @@ page that was started later knows of the time before only the totals, and counts
 
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
+from math import floor
 from typing import Any, NamedTuple
 
 from monitor.live.moment import open_late
-from monitor.reading import Readings
-from monitor.service_objectives import Indicator, Objective, ServiceObjectives
+from monitor.reading import LEDGER, Readings
+from monitor.service_objectives import Indicator, Objective, ServiceObjectives, ZeroObjective
 
 MINUTE_US, HOUR_US = 60_000_000, 3_600_000_000
 
@@ -116,6 +117,26 @@ def judged(one: Objective, period: Events, hour: Events, period_days: int) -> di
     }
 
 
+def judged_zero(one: ZeroObjective, readings: Readings, run: str, now_us: int, period_days: int) -> dict[str, Any]:
+    """Return a promise without a budget as the page shows it: kept, or how many are bad now. Pure."""
+    bad = open_late(readings, run, now_us, int(one.threshold_s * 1e6))
+    total = readings.counts(run, LEDGER).get("deliveries_expected", 0)
+    return {
+        "name": one.name,
+        "unit": "lost",
+        "title_en": one.title_en,
+        "title_vi": one.title_vi,
+        "threshold_s": None,  # no latency: it holds however the load is driven
+        "target": one.target,
+        "achieved": floor((1 - bad / total) * 1e5) / 1e5 if total else None,  # one of many millions is not none
+        "budget_left": None,
+        "bad": bad,
+        "total": total,
+        "period_days": period_days,
+        "state": "bad" if bad else "good",
+    }
+
+
 class Budgets:
     """The objectives of all runs that the page shows."""
 
@@ -145,7 +166,9 @@ class Budgets:
         self._pasts.move_to_end(run)
         while len(self._pasts) > RUNS_MAX:
             self._shown.pop(self._pasts.popitem(last=False)[0], None)
+        days = self._objectives.period_days
         shown = [self._one(one, pasts, readings, run, now_us) for one in self._objectives.objective]
+        shown += [judged_zero(one, readings, run, now_us, days) for one in self._objectives.zero]
         self._shown[run] = (now_us, shown)
         return shown
 

@@ -17,8 +17,9 @@ class Extras:
         """Return the objectives of a run, one mapping each.
 
         `title_en`, `title_vi`, `target` and `achieved` (ratios, the latter None without samples), `budget_left` (ratio
-        of the error budget that is left, may be negative) and `state` ("good", "attention" or "bad"). Where they are
-        known: `bad` and `total` in `unit` ("events" or "seconds"), `burn_rate` of the last hour, and `period_days`.
+        of the error budget that is left, may be negative; None where none may be bad) and `state` ("good", "attention"
+        or "bad"). Where they are known: `bad` and `total` in `unit` ("events", "seconds" or "lost"), `burn_rate` of the
+        last hour, and `period_days`.
         """
         return ()
 

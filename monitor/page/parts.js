@@ -73,15 +73,15 @@ export function drawObjectives(model) {
   heads.forEach((key, i) => setText(objectives.heads[i], say(key)));
   setText(objectives.title, say("objectives"));
   const rows = model.objectives.map((one) => {
-    const left = el("span", { className: `bar bar-${one.state}` }, el("i", {}));
-    left.firstChild.style.width = `${Math.max(0, Math.min(1, one.budget_left ?? 0)) * 100}%`;
+    const left = one.budget_left === null ? "" : el("span", { className: `bar bar-${one.state}` }, el("i", {}));
+    if (left) left.firstChild.style.width = `${Math.max(0, Math.min(1, one.budget_left ?? 0)) * 100}%`;
     return el(
       "tr",
       { className: one.state === "good" ? "" : `row-${one.state}` },
       el("th", { scope: "row" }, one[`title_${language}`], counted(one, language)),
       el("td", { className: "number" }, percent(one.target, language)),
       el("td", { className: "number" }, percent(one.achieved, language)),
-      el("td", {}, budget(one.budget_left, language), left),
+      el("td", {}, one.budget_left === null ? say(one.bad ? "none_allowed_missed" : "none_allowed") : budget(one.budget_left, language), left),
     );
   });
   objectives.body.replaceChildren(...rows);
@@ -97,7 +97,7 @@ function budget(left, language) {
 function counted(one, language) {
   if (one.total === undefined) return "";
   const figures = { bad: count(one.bad, language), total: count(one.total, language) };
-  const parts = [say(one.unit === "seconds" ? "bad_of_seconds" : "bad_of", figures)];
+  const parts = [say({ seconds: "bad_of_seconds", lost: "lost_of" }[one.unit] ?? "bad_of", figures)];
   if (one.burn_rate > 1) parts.push(say("burns", { rate: count(Math.round(one.burn_rate), language) }));
   return el("small", {}, parts.join("; "));
 }

@@ -56,7 +56,8 @@ async def test_everybody_can_read_it(size: str, scheme: str, language: str, leve
         await expect(page.locator("#health strong")).to_have_text(re.compile(levels))
         await expect(page.locator("#agencies tbody tr").first).to_be_visible()
         promises = page.locator("#objectives tbody tr")
-        await expect(promises).to_have_count(5)
+        await expect(promises).to_have_count(6)
+        await expect(promises.nth(5)).to_contain_text("✓ met: none" if language == "en" else "✓ đạt: không được mất")
         title = "Deliveries are in time" if language == "en" else "Văn bản đến đúng hạn"
         await expect(promises.nth(1)).to_contain_text(title)
         await expect(promises.nth(1)).to_contain_text(re.compile(r"100\s%"))

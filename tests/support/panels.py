@@ -148,6 +148,7 @@ def axis(facts: Facts) -> dict[str, tuple[Expected, ...]]:
         "Does anybody stand still?": (exactly(0),),
         "What is refused, and why?": (exactly(0),),
         "How much budget is left?": (Law(-1e6, 1),),
+        "Is the promise of no loss kept?": (exactly(0),),
         "How fast does the budget burn?": (Law(0, 1000), Law(0, 1000)),  # all bad, of a budget of a thousandth
         "Does the canary arrive?": (Law(0, 1e4, whole=True),),
         "How long does the canary take?": (Law(0, DELIVERY_BOUNDS[-1] / 1e6),),

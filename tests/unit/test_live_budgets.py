@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from monitor.live.budgets import HOUR_US, Budgets, Events, events_of, judged
+from monitor.live.budgets import HOUR_US, Budgets, Events, events_of, judged, judged_zero
 from monitor.service_objectives import Indicator, Objective, ServiceObjectives
 from tests.support.events import receipt, refusal, sent
 from tests.support.live import RUN, Axis
@@ -110,6 +110,39 @@ def test_freshness_is_time_in_which_the_workers_kept_up_and_unknown_time_is_not_
         axis.clock.advance_us(S)
     told = _achieved(budgets, axis, "monitor_freshness")
     assert (told["bad"], told["total"], told["unit"], told["state"]) == (100, 1000, "seconds", "bad")
+
+
+def test_loss_has_no_budget_one_is_too_many_and_what_arrives_is_taken_back() -> None:
+    budgets, axis = Budgets(SHIPPED), Axis()
+    (promise,) = SHIPPED.zero
+    assert (promise.indicator, promise.target, promise.alert) == ("loss", 1, "DocaxisDeliveriesLost")
+    assert (told := _achieved(budgets, axis, "no_loss"))["state"] == "good"
+    assert told["achieved"] is None
+    sent_us = axis.clock.wall_us()
+    one_delivery(axis, 1, 1)
+    one_delivery(axis, 2, None)
+    axis.clock.advance_us(590 * S)
+    assert (_achieved(budgets, axis, "no_loss")["bad"], _achieved(budgets, axis, "no_loss")["state"]) == (0, "good")
+    axis.clock.advance_us(20 * S)
+    told = _achieved(budgets, axis, "no_loss")
+    assert (told["bad"], told["total"], told["achieved"], told["state"]) == (1, 2, 0.5, "bad")
+    assert (told["budget_left"], "burn_rate" in told) == (None, False)
+    late = receipt(
+        "G22.2026.0000002.0", "H53", place=(0, 2), sent_us=sent_us, received_us=axis.clock.wall_us(), sender="G22",
+        run=RUN,
+    )  # fmt: skip
+    axis.fold("status", late)
+    axis.clock.advance_us(20 * S)
+    assert _achieved(budgets, axis, "no_loss")["state"] == "good"
+    assert SHIPPED.without_latencies().zero == ()  # stamps of other days would make everything lost
+
+
+def test_one_lost_of_millions_is_not_shown_as_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    axis = Axis()
+    one_delivery(axis, 1, None)
+    monkeypatch.setattr(axis.readings, "counts", lambda run, topic: {"deliveries_expected": 10_000_000})
+    told = judged_zero(SHIPPED.zero[0], axis.readings, RUN, axis.clock.wall_us() + 700 * S, 30)
+    assert (told["bad"], told["achieved"]) == (1, 0.99999)
 
 
 def test_runs_have_budgets_of_their_own_up_to_a_bound() -> None:

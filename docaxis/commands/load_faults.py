@@ -68,7 +68,9 @@ class FaultInjector:
         return next(phase.begin_us for phase in self.plan().phases if phase.name == name) + fault.at
 
     async def _inject(self, fault: Fault) -> None:
-        while (left_us := self._begin_us(fault) - _now_us()) > 0:  # noqa: ASYNC110  # the plan may change meanwhile
+        while (left_us := self._begin_us(fault) - _now_us()) > 0:  # the plan may change meanwhile
+            if _now_us() >= self.plan().end_us:  # sending was ended before: its moment will not come
+                return
             await asyncio.sleep(min(LOOK_S, left_us / 1e6))
         if fault.kind == "paused-hub":
             await self._befall(fault)

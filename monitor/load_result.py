@@ -117,22 +117,26 @@ def faults_injected(
         if (row := of_kind.get(fault.kind)) is not None:
             row.update(at_us=min(at_us, row["at_us"]), until_us=max(until_us, row["until_us"]))
             continue
-        documents, deliveries = injected.documents(fault.kind), injected.deliveries(fault.kind)
+        befallen, of_senders = injected.documents(fault.kind), fault.kind in SENDER_FAULTS
+        documents = befallen if of_senders else None
+        deliveries = injected.deliveries(fault.kind) if of_senders else befallen
         of_kind[fault.kind] = {
             "kind": fault.kind,
             "at_us": at_us,
             "until_us": until_us,
-            "count": documents,
+            "count": befallen,
+            "documents": documents,
+            "deliveries": deliveries,
             "detail": f"{documents:,} documents, {deliveries:,} deliveries"
-            if fault.kind in SENDER_FAULTS
-            else f"{documents:,} deliveries",
+            if of_senders
+            else f"{deliveries:,} deliveries",
         }
     rows += of_kind.values()
     return sorted(rows, key=lambda row: int(row["at_us"]))
 
 
 def faults_found(ledger: LedgerTotals, unreadable: int, injected: Injected) -> dict[str, int]:
-    """Return what the audit found of faults that it can see, in the units of `faults_injected`' details."""
+    """Return what the audit found of faults that it can see: deliveries, of corrupt documents the documents."""
     found = {"duplicate": ledger.duplicated, "corrupt": unreadable, "withhold-receipts": ledger.lost}
     return {kind: count for kind, count in found.items() if injected.documents(kind)}
 

@@ -14,6 +14,7 @@ from rich.text import Text
 from docaxis.domain.plan import NO_PHASE, Plan
 from monitor.objectives import Judgement
 from monitor.reading import ARRIVALS, LEDGER, Readings
+from monitor.report_view import fault_rows
 from monitor.report_words import report_sentence, report_word
 from monitor.series import Row
 from monitor.words import Language
@@ -204,12 +205,11 @@ class _Closing:
         return table
 
     def _faults(self) -> Table:
-        table = self._table(self._say("Faults injected"), "fault", "count", "detail", "found")
-        for fault in self.result["faults_injected"]:
-            found = self.result["faults_found"].get(fault["kind"])
-            detail = report_sentence(fault["detail"], self.language)
-            name = fault["kind"] if self.language is Language.EN else self._say(fault["kind"])
-            table.add_row(name, f"{fault['count']:,}", detail, "" if found is None else f"{found:,}")
+        table = self._table(self._say("Faults injected"), "fault", "detail", "found")
+        for fault in fault_rows(self.result):
+            name = fault.kind if self.language is Language.EN else self._say(fault.kind)
+            found = "" if fault.found is None else f"{fault.found:,} {self._say(fault.found_unit)}"
+            table.add_row(name, report_sentence(fault.detail, self.language), found)
         return table
 
     def _ledger(self) -> Table:

@@ -55,6 +55,7 @@ def report_html(run: RunFolder, registry: Registry, language: Language) -> str:
             names=names,
             pairs=view.busiest_pairs(run.traffic, names) if run.traffic else [],
             checks=view.generator_checks(run.result),
+            faults=view.fault_rows(run.result),
             fidelity=fidelity_rows(run.result["fidelity"]) if "fidelity" in run.result else [],
             milestones=view.milestone_rows(run.result),
             ledger_parts=view.LEDGER_PARTS,

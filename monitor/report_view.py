@@ -158,6 +158,38 @@ def generator_checks(result: Mapping[str, Any]) -> list[Check]:
     return checks
 
 
+@dataclass(frozen=True, slots=True)
+class FaultRow:
+    """What was injected beside what the ledger found of it, in one unit; None where there is no such count."""
+
+    kind: str
+    at_us: int
+    until_us: int | None
+    documents: int | None
+    deliveries: int | None
+    found: int | None
+    found_unit: str  # "documents" or "deliveries"
+    detail: str
+
+
+def fault_rows(result: Mapping[str, Any]) -> list[FaultRow]:
+    """Return what was injected, in order of time. Of a corrupt document the ledger sees no deliveries."""
+    found = result.get("faults_found", {})
+    return [
+        FaultRow(
+            one["kind"],
+            one["at_us"],
+            one.get("until_us"),
+            one.get("documents"),
+            one.get("deliveries"),
+            found.get(one["kind"]),
+            "documents" if one["kind"] == "corrupt" else "deliveries",
+            one.get("detail") or "",
+        )
+        for one in result.get("faults_injected", ())
+    ]
+
+
 def busiest_pairs(traffic: Traffic, names: Names) -> list[tuple[str, str, int]]:
     """Return sender, recipient and deliveries of the pairs with the most."""
     ranked = sorted(traffic.pairs, key=lambda pair: -pair[2])[:BUSIEST]

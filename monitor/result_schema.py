@@ -88,6 +88,8 @@ class FaultPart(_Part):
     at_us: int
     until_us: int | None = None
     count: int | None = None
+    documents: int | None = None
+    deliveries: int | None = None
     detail: str | None = None
 
 

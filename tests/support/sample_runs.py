@@ -331,10 +331,13 @@ def _faults_and_controls(sample: Sample) -> dict[str, Any]:
         first, last = (at_us + second * 1_000_000 for second in sample.stall_s)
         injected.append({"kind": "paused-hub", "at_us": first, "until_us": last, "count": 1, "detail": "hub paused"})
     if sample.duplicated:
-        detail = f"{sample.duplicated} packets sent twice"
+        # A document has several recipients; of a sample's duplicates all but the last have one each.
+        documents = max(1, sample.duplicated - 1)
+        detail = f"{documents} documents, {sample.duplicated} deliveries"
         moment = at_us + 50_000_000
         injected.append(
-            {"kind": "duplicate", "at_us": moment, "until_us": moment, "count": sample.duplicated, "detail": detail}
+            {"kind": "duplicate", "at_us": moment, "until_us": moment, "count": documents, "detail": detail}
+            | {"documents": documents, "deliveries": sample.duplicated}
         )
     controls = [{"at_us": at_us + 30_000_000, "verb": "rate", "value": sample.rate}]
     found = {"duplicate": sample.duplicated} if sample.duplicated else {}

@@ -1,7 +1,9 @@
 """What the result of a load test says, from what its parts told: nothing of it needs a broker."""
 
 import hashlib
+import io
 import os
+import re
 from contextvars import ContextVar
 from importlib import resources
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console, RenderableType
 
 from docaxis.commands import command_line
 from docaxis.commands.conduct_load import ConductedLoad
@@ -22,8 +25,9 @@ from docaxis.kafka.control import ControlFeed
 from docaxis.kafka.process import mark_process
 from docaxis.kafka.topics import Topics
 from docaxis.settings import load_settings
+from monitor.load_view import load_closing_view
 from monitor.objective_series import ObjectiveSeries
-from monitor.reading import Readings, Tally
+from monitor.reading import GENERATOR, LEDGER, Readings, Tally
 from monitor.report import report_html
 from monitor.result_schema import Result
 from monitor.run_folder import load_run
@@ -155,3 +159,36 @@ def test_a_phase_without_deliveries_has_no_latencies(tmp_path: Path) -> None:
     result = result_of(load_test(), tmp_path / "run")
     assert [phase["latency_seconds"] for phase in result["phases"]] == [None, None]
     assert report_html(load_run(tmp_path / "run"), Registry.load(), Language.VI)
+
+
+def test_faults_are_told_in_the_unit_in_which_the_ledger_finds_them(tmp_path: Path) -> None:
+    """Five documents that were sent twice have more recipients than five."""
+    kinds = {"duplicate": (5, 18), "corrupt": (3, 11), "withhold-receipts": (6, 0)}
+    test = load_test({"faults": [{"kind": kind, "count": count} for kind, (count, _) in kinds.items()]})
+    tally, ledger, readings = Tally(), Tally(), Readings()
+    for kind, (befallen, deliveries) in kinds.items():
+        tally.counts.update({f"fault_{kind}": befallen, f"fault_{kind}_deliveries": deliveries})
+    ledger.counts.update({"duplicated": 18, "outstanding": 6})
+    for topic, told in ((GENERATOR, tally), (LEDGER, ledger)):
+        readings.put(
+            told.to_reading(["H53"], version=1, run=test.run, topic=topic, partition=0, offset=1, at_us=1, source="")
+        )
+    folder = tmp_path / "run"
+    result = result_of(test, folder, readings=readings, unreadable=3)
+    rows = {one["kind"]: (one["documents"], one["deliveries"]) for one in result["faults_injected"]}
+    assert rows == {"duplicate": (5, 18), "corrupt": (3, 11), "withhold-receipts": (None, 6)}
+    page = report_html(load_run(folder), Registry.load(), Language.EN)
+    shown = re.findall(r'<tr><th scope="row">([\w -]+)</th><td>[\d:]+</td><td>[\d:]+</td>(.*)<td class="text">', page)
+    assert {kind: re.findall(r"<td>(.*?)</td>", cells) for kind, cells in shown} == {
+        "duplicate": ["5", "18", "18 deliveries"],
+        "corrupt": ["3", "11", "3 documents"],
+        "withhold-receipts": ["–", "6", "6 deliveries"],
+    }
+    closing = plain(load_closing_view(result, []))
+    assert re.search(r"duplicate +5 documents, 18 deliveries +18 deliveries", closing), closing
+
+
+def plain(view: RenderableType) -> str:
+    console = Console(width=160, file=io.StringIO(), color_system=None)
+    console.print(view)
+    return str(console.file.getvalue())  # type: ignore[attr-defined]

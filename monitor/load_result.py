@@ -105,7 +105,7 @@ def faults_injected(
     faults: Iterable[Fault], plan: Plan, first_phase: str, injected: Injected, conducted: Sequence[Mapping[str, Any]]
 ) -> list[dict[str, Any]]:
     """Return every fault that was injected: by senders and recipients, a row a kind, and to the parts of the axis."""
-    rows = [dict(row) for row in conducted]
+    rows = [{"documents": None, "deliveries": None, **row} for row in conducted]
     of_kind: dict[str, dict[str, Any]] = {}
     for fault in faults:
         if fault.kind not in SENDER_FAULTS + RECEIVER_FAULTS:

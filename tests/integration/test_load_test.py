@@ -24,6 +24,7 @@ from docaxis.bench.load_test import measure
 from docaxis.bench.session import QUICK, Session
 from docaxis.kafka.broker import EmbeddedBroker
 from docaxis.kafka.client import client_kwargs
+from docaxis.kafka.jars import KAFKA_VERSION, sha256_of
 from docaxis.settings import KafkaSettings, PathSettings, Settings, TopicSettings
 from docaxis.workload.units import parse_duration_us
 from monitor.histogram import Histogram
@@ -149,7 +150,7 @@ def test_injected_faults_are_found_exactly(apart: bool, tmp_path: Path) -> None:
     assert found["corrupt"] == wanted["corrupt"]
     assert found["withhold-receipts"] == ledger["lost"] == wanted["withhold-receipts"]
     assert f"{wanted['duplicate']} documents, {ledger['duplicated']} deliveries" == injected["duplicate"]["detail"]
-    assert found["duplicate"] == ledger["duplicated"] >= wanted["duplicate"]
+    assert found["duplicate"] == ledger["duplicated"] == injected["duplicate"]["deliveries"] >= wanted["duplicate"]
     # What befell the parts of the axis is told once each, at its time, and cost nothing.
     load_us = next(phase["start_us"] for phase in result["phases"] if phase["name"] == "load")
     for fault in faults:
@@ -161,6 +162,19 @@ def test_injected_faults_are_found_exactly(apart: bool, tmp_path: Path) -> None:
     assert len(result["faults_injected"]) == len(injected)
     befallen.check()
     _check_the_parts_agree(tmp_path, result)
+    _check_it_can_be_repeated(tmp_path, result)
+    for phase in result["phases"][:-1]:
+        assert phase["latency_seconds"]["count"] == phase["received"] > 0, "a warm-up is measured, too"
+    assert result["generator"]["cpu_share"] > 0
+
+
+def _check_it_can_be_repeated(folder: Path, result: dict[str, Any]) -> None:
+    typed = ["docaxis", "run", str(folder / "workload.toml"), "--fleets", "2", "--keep"]
+    assert shlex.split(result["command_line"]) == typed
+    assert result["fleets"] == {"here": 2, "external": 0}
+    assert result["files"]["trace.txt"]["sha256"] == sha256_of(folder / "trace.txt")
+    assert result["registry"]["agencies"] == 95
+    assert result["versions"]["kafka"] == KAFKA_VERSION, "of our own broker it is known"
 
 
 async def _befallen(folder: Path, result: dict[str, Any], faults: list[dict[str, Any]]) -> Befallen:

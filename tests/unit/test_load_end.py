@@ -174,15 +174,22 @@ def test_faults_are_told_in_the_unit_in_which_the_ledger_finds_them(tmp_path: Pa
             told.to_reading(["H53"], version=1, run=test.run, topic=topic, partition=0, offset=1, at_us=1, source="")
         )
     folder = tmp_path / "run"
-    result = result_of(test, folder, readings=readings, unreadable=3)
+    paused = {"kind": "paused-hub", "at_us": BEGIN_US, "until_us": BEGIN_US + 1, "count": 1, "detail": "begun"}
+    result = result_of(test, folder, readings=readings, unreadable=3, faults=[paused])
     rows = {one["kind"]: (one["documents"], one["deliveries"]) for one in result["faults_injected"]}
-    assert rows == {"duplicate": (5, 18), "corrupt": (3, 11), "withhold-receipts": (None, 6)}
+    assert rows == {
+        "duplicate": (5, 18),
+        "corrupt": (3, 11),
+        "withhold-receipts": (None, 6),
+        "paused-hub": (None, None),
+    }
     page = report_html(load_run(folder), Registry.load(), Language.EN)
     shown = re.findall(r'<tr><th scope="row">([\w -]+)</th><td>[\d:]+</td><td>[\d:]+</td>(.*)<td class="text">', page)
     assert {kind: re.findall(r"<td>(.*?)</td>", cells) for kind, cells in shown} == {
         "duplicate": ["5", "18", "18 deliveries"],
         "corrupt": ["3", "11", "3 documents"],
         "withhold-receipts": ["–", "6", "6 deliveries"],
+        "paused-hub": ["–", "–", "–"],
     }
     closing = plain(load_closing_view(result, []))
     assert re.search(r"duplicate +5 documents, 18 deliveries +18 deliveries", closing), closing

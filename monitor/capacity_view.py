@@ -6,8 +6,8 @@ from rich.table import Table
 from rich.text import Text
 
 from monitor.capacity import Capacity, CapacitySearch, Finding, SearchedWith, Step, StepOutcome, curve
+from monitor.onboarding_words import reason_said
 from monitor.report_format import duration, number
-from monitor.sentences import sentence
 from monitor.words import Language, word
 
 #: Columns of the curve's bars.
@@ -98,5 +98,5 @@ def capacity_view(answer: Capacity, search: CapacitySearch, language: Language) 
     longest = max((p99 for _, p99 in points), default=0) or 1
     for rate, p99 in points:
         table.add_row(number(rate, language, 1), duration(p99, language), "█" * max(1, round(p99 / longest * BAR)))
-    said = " ".join(sentence(one, language) for one in answer_sentences(answer, search))
+    said = " ".join(reason_said(one, language) for one in answer_sentences(answer, search))
     return Group(table, Text(said, style="bold"))

@@ -12,7 +12,11 @@ NAMED_MAX = 3
 
 #: What a limit is said with, wherever in a sentence it stands.
 _LIMIT_WORDS = (
+    (r"\bstage send_delay\b", "chặng trễ gửi"),
+    (r"\bstage routing\b", "chặng chuyển qua trục"),
+    (r"\bstage pickup\b", "chặng lấy về"),
     (r"\bstage ", "chặng "),
+    (r", resource: ", ", tài nguyên: "),
     (r"\bslowest agency ", "cơ quan chậm nhất "),
     (r"the hub's limit, set on purpose", "giới hạn cố ý đặt cho trục"),
     (r"\blimited to (\S+) deliveries/s", r"giới hạn \1 lượt giao/giây"),

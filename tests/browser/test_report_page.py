@@ -16,7 +16,7 @@ from monitor.report import write_report
 from monitor.run_folder import load_run
 from monitor.words import Language
 from tests.support.browser import PATIENCE_MS, chromium
-from tests.support.sample_runs import Sample, write_demo_sample, write_sample
+from tests.support.sample_runs import Sample, write_demo_sample, write_onboarding_sample, write_sample
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -46,11 +46,13 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_sample(folder / "fail", Sample(run="run-fail", seed=2, stall_s=(60, 64), duplicated=5))
     write_sample(folder / "invalid", Sample(run="run-invalid", seed=3, invalid=("schedule error p99 28 ms",)))
     write_demo_sample(folder / "demo")
+    write_onboarding_sample(folder / "onboarding")
     for name, language in (
         ("pass", Language.VI),
         ("fail", Language.EN),
         ("invalid", Language.EN),
         ("demo", Language.VI),
+        ("onboarding", Language.EN),
     ):
         write_report(load_run(folder / name), Registry.load(), language, folder / f"{name}.html")
     return folder
@@ -75,7 +77,14 @@ def opened(browser: Browser, file: Path, *, scheme: str = "light", width: int = 
 
 @pytest.mark.parametrize(
     ("name", "scheme", "width"),
-    [("pass", "light", 1280), ("fail", "dark", 1280), ("invalid", "light", 390), ("demo", "dark", 1280)],
+    [
+        ("pass", "light", 1280),
+        ("fail", "dark", 1280),
+        ("invalid", "light", 390),
+        ("demo", "dark", 1280),
+        ("onboarding", "light", 1280),
+        ("onboarding", "dark", 390),
+    ],
 )
 def test_the_page_is_whole_quiet_offline_and_accessible(
     browser: Browser, reports: Path, name: str, scheme: str, width: int
@@ -90,6 +99,32 @@ def test_the_page_is_whole_quiet_offline_and_accessible(
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page is wider than the window"
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
+    page.context.close()
+
+
+def test_an_onboarding_begins_with_its_answer_and_why(browser: Browser, reports: Path) -> None:
+    one = opened(browser, reports / "onboarding.html")
+    page = one.page
+    answer = page.locator("#verdict-word")
+    assert answer.is_visible()
+    assert answer.inner_text().lower() == "ready with conditions"
+    box = answer.bounding_box()
+    assert box is not None
+    assert box["y"] + box["height"] < 900, "the answer is below the window's edge"
+    why = page.locator("#verdict").inner_text()
+    for reason in (
+        "all agencies together: delivery p99 is 2.0 times as long",
+        "little headroom: the hub carries 1.20 times what is offered",
+        "waits 3.0 times as long (p99)",
+        "could not have been seen (p99 of a typical agency)",
+    ):
+        assert reason in why, reason
+    section = page.locator("#onboarding")
+    assert section.is_visible()
+    assert "H95" in section.inner_text()
+    assert "could not have been seen for a typical agency" in section.inner_text()
+    assert section.locator("h3", has_text="Who got slower").count() == 1
+    assert one.complaints == []
     page.context.close()
 
 

@@ -16,7 +16,10 @@ import pyarrow.parquet as pq
 
 from docaxis.domain.agency import Registry
 from monitor.histogram import Histogram
+from monitor.onboarding import Headroom, Newcomer, OnboardingRun, judge_onboarding
+from monitor.onboarding_figures import Compared, Onboarding
 from monitor.run_folder import HISTOGRAMS, SERIES, TRAFFIC, stored_of
+from monitor.statistics import Change, Judgement
 
 START_US = 1_764_032_400_000_000
 STAGES = ("delivery", "send_delay", "routing", "pickup", "delivery_uncorrected", "acceptance", "publish")
@@ -376,4 +379,43 @@ def write_demo_sample(folder: Path) -> Path:
     for file in full.iterdir():
         file.unlink()
     full.rmdir()
+    return folder
+
+
+def write_onboarding_sample(folder: Path) -> Path:
+    """Write the folder of an onboarding test with an answer of every part, and return it.
+
+    H95 joins; three agencies take three times as long with it, all together twice, and of the others little could have
+    been seen at so much noise.
+    """
+    write_sample(folder, Sample(run="onboard-sample"))
+    registry = Registry.load()
+    rng = np.random.default_rng(1)
+
+    def runs(slowness: float) -> list[OnboardingRun]:
+        p99s = [
+            {
+                one.code: 0.1 * (slowness if one.index < 3 else 1.0) * math.exp(rng.normal(0, 0.1 * (one.index >= 3)))
+                for one in registry
+            }
+            for _ in range(5)
+        ]
+        return [OnboardingRun(True, (), (), p99_s) for p99_s in p99s]
+
+    change = Change(1.0, 0.8, 1.2, 1e-6)
+    newcomer = Newcomer("H95", 50.0, 49.9)
+    headroom = Headroom(1.2, limit="fast (stage routing, slowest agency G22, processor of hub)")
+    verdict = judge_onboarding(runs(1.0), runs(3.0), [newcomer], headroom, together={"delivery p99": change})
+    told = Onboarding(
+        verdict,
+        [(newcomer, {"name_vi": "Cơ quan mới H95", "name_en": "New agency H95", "like": "H35", "factor": 2.0})],
+        [Compared("delivery p99", 0.1, 0.2, change, Judgement.WORSE)],
+        headroom,
+        [(f"run-{number}a", f"run-{number}b") for number in range(5)],
+        len(registry),
+        "steady",
+    )
+    result = orjson.loads((folder / "result.json").read_bytes())
+    result |= {"command": "onboard", "verdict": "pass", "exit_code": 0, "onboarding": told.as_data()}
+    (folder / "result.json").write_bytes(orjson.dumps(result))
     return folder

@@ -83,6 +83,8 @@ def events(objective: Objective, window: str, by: str = "") -> tuple[str, str]:
                 # An agency to which nothing is told to be owed is owed nothing.
                 waiting = f"on ({by}) ({late} or ({total}) * 0)"
                 return f"({bad}) + {waiting}", f"{total} + {waiting}"
+            # Of what waits nobody knows the priority, nor whether a hub has routed it: the budgets of urgent deliveries
+            # and of routing burn when it arrives. That the hub stands still, plain alerts tell.
             if objective.waiting_over is None or by:
                 return bad, total
             # Where no worker tells what waits, the latencies of the window are still known.

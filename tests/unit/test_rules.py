@@ -115,6 +115,31 @@ def test_a_hub_that_stands_still_burns_the_budget_before_anything_late_arrives(t
     )
 
 
+def test_the_budgets_that_know_nothing_of_what_waits_burn_when_the_hub_goes_on(tmp_path: Path) -> None:
+    """And while it stands still others call: its lag, and the budget that counts what waits."""
+    minutes, goes_on = 4 * HOUR, 3 * HOUR
+    arrived = climb((HOUR, 60), (2 * HOUR, 0), (HOUR, 180))
+    in_time = climb((HOUR, 60), (2 * HOUR, 0), (HOUR, 60))
+    series: dict[str, str | None] = {
+        f'{DELIVERY}_count{{recipient="H53"}}': arrived,
+        f'{DELIVERY}_bucket{{recipient="H53",le="900.0"}}': in_time,
+        f'{URGENT}_count{{priority="1"}}': arrived,
+        f'{URGENT}_bucket{{priority="1",le="300.0"}}': in_time,
+        f"{ROUTING}_count": arrived,
+        f'{ROUTING}_bucket{{le="2.5"}}': in_time,
+        'docaxis_stream_ledger_deliveries_waiting{over="900"}':
+            f"{level((HOUR + 15, 0))} {climb((goes_on - HOUR - 15, 60))} {level((HOUR, 0))}",
+        **lag_state([(HOUR, LagState.CAUGHT_UP), (2 * HOUR, LagState.STALLED), (HOUR, LagState.CAUGHT_UP)]),
+    }  # fmt: skip
+    alerts = [f'alertname="Docaxis{one}BudgetBurn",window="1h"' for one in ("UrgentDelivery", "Routing")]
+    firing = [Firing(goes_on - 1, 0, one) for one in alerts] + [Firing(goes_on + 10, 1, one) for one in alerts]
+    firing += [
+        Firing(goes_on - 1, 1, 'alertname="DocaxisDeliveryLatencyBudgetBurn",window="1h"'),
+        Firing(goes_on - 1, 1, 'alertname="DocaxisLagStalled"'),
+    ]
+    check(tmp_path, Story(minutes, series, firing))
+
+
 def test_an_agency_that_stops_fetching_is_told_of_before_it_fetches_again(tmp_path: Path) -> None:
     """Beside a busy one, and although nothing of what it did fetch was late."""
     minutes, stopped = 30 * HOUR, 10 * HOUR

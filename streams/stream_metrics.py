@@ -99,6 +99,7 @@ class StreamMetrics:
         self._states = states
         self._figures = figures
         self._clock = clock
+        self._began_us = clock.wall_us()
         self._lost_after_us = lost_after_us
         self._snapshot_bytes = snapshot_bytes
         self._calendar = calendar
@@ -174,10 +175,8 @@ class StreamMetrics:
         snapshots.add_histogram(figures.snapshot)
         yield snapshots
         yield Family(catalogue.STREAM_SNAPSHOT_BYTES, self._snapshot_bytes())
-        age = Family(catalogue.STREAM_SNAPSHOT_AGE)
-        if figures.snapshot_at_us:  # none yet: no age
-            age.add((self._clock.wall_us() - figures.snapshot_at_us) / 1e6)
-        yield age
+        stored_us = max(figures.snapshot_at_us, self._began_us)  # none yet: since it could have been
+        yield Family(catalogue.STREAM_SNAPSHOT_AGE, (self._clock.wall_us() - stored_us) / 1e6)
 
 
 def _labelled(spec: Spec, values: Mapping[str, int]) -> Family:

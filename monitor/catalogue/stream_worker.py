@@ -46,7 +46,7 @@ STREAM_SNAPSHOT_BYTES = _stream(
 )  # fmt: skip
 STREAM_SNAPSHOT_AGE = _stream(
     "docaxis_stream_snapshot_age_seconds", "gauge",
-    "Time since a state was last stored. Grows while nothing is read, which is fine; above a minute while records are "
-    "counted: a crash now would read all of that again.",
+    "Time since a state was last stored, or since the start if none was. Grows while nothing is read, which is fine; "
+    "above a minute while records are counted: a crash now would read all of that again.",
     unit="seconds",
 )  # fmt: skip

@@ -260,7 +260,6 @@ def test_unreadable_misplaced_and_skipped_records_are_counted_by_topic() -> None
 
 def test_the_workers_own_doings_are_shown() -> None:
     worker = Worker()
-    assert worker.value("snapshot_age_seconds") is None
     worker.stats.records, worker.stats.redelivered, worker.stats.sessions = 7, 2, 1
     worker.stats.snapshot.observe_one(30_000)
     worker.stats.snapshot_at_us = worker.clock.wall_us()
@@ -272,6 +271,16 @@ def test_the_workers_own_doings_are_shown() -> None:
     assert {name: worker.value(name) for name in shown} == pytest.approx(shown)
     assert worker.value("snapshot_seconds_bucket", le="0.025") == 0
     assert worker.value("snapshot_seconds_bucket", le="0.05") == 1
+
+
+def test_a_worker_that_has_stored_nothing_yet_tells_since_when() -> None:
+    """Else one that never could would be the only one of which nobody is told."""
+    worker = Worker()
+    assert worker.value("snapshot_age_seconds") == 0
+    worker.clock.advance_us(90_000_000)
+    assert worker.value("snapshot_age_seconds") == 90
+    worker.stats.snapshot_at_us = worker.clock.wall_us()
+    assert worker.value("snapshot_age_seconds") == 0
 
 
 def test_counters_do_not_move_when_a_partition_leaves_or_comes_with_its_past() -> None:

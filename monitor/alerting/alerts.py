@@ -58,10 +58,12 @@ def context_recordings(objectives: ServiceObjectives) -> Iterator[Rule]:
 def _grown(series: str) -> str:
     """Return a query that holds while a recorded sum is above all it was until a quarter of an hour ago.
 
-    The highest of six hours, because such a sum dips while a partition moves from one worker to another.
+    The highest of three quarters of an hour, because such a sum dips while a partition moves from one worker to
+    another; not of longer, because it also drops for good when a run is forgotten, and what is new must not hide behind
+    that. Where no worker told anything for so long, the highest of six hours.
     """
-    before = f"max_over_time({series}[6h] offset 15m)"
-    return f"{series} > {before} or ({series} > 0 unless {before})"
+    lately, before = (f"max_over_time({series}[{length}] offset 15m)" for length in ("45m", "6h"))
+    return f"{series} > ({lately} or {before}) or ({series} > 0 unless {before})"
 
 
 def _unowned(owned: str, component: str) -> str:

@@ -327,6 +327,24 @@ def test_what_only_looks_like_trouble_fires_nothing(name: str, tmp_path: Path) -
     check(tmp_path, Story(minutes, series, firing), interval=interval, groups=[ALERTS_GROUP])
 
 
+_DUPLICATED = 'docaxis_stream_ledger_deliveries{state="duplicated"}'
+
+
+def test_new_duplicates_do_not_hide_behind_those_of_a_run_that_was_forgotten(tmp_path: Path) -> None:
+    history = level((HOUR, 0), (HOUR, 100), (HOUR, 0), (HOUR, 40))
+    name = 'alertname="DocaxisDeliveriesDuplicated"'
+    firing = [Firing(HOUR + 5, 1, name), Firing(3 * HOUR - 1, 0, name), Firing(3 * HOUR + 5, 1, name)]
+    check(tmp_path, Story(4 * HOUR, {_DUPLICATED: history}, firing), groups=[ALERTS_GROUP])
+
+
+def test_old_duplicates_are_no_news_when_the_workers_come_back(tmp_path: Path) -> None:
+    """All of them were away for two hours, and then restored what they knew."""
+    history = f"{level((HOUR, 3))} stale _x{2 * HOUR - 1} {level((HOUR, 3))}"
+    name = 'alertname="DocaxisDeliveriesDuplicated"'
+    firing = [Firing(3 * HOUR + minute, 0, name) for minute in (1, 5, 16, 50)]
+    check(tmp_path, Story(4 * HOUR, {_DUPLICATED: history}, firing), groups=[ALERTS_GROUP])
+
+
 def _gone(minutes: int = _ONE, value: float = 4) -> str:
     """Return a series that ends ten minutes before the end, as those of a process that nothing scrapes any more."""
     return f"{level((minutes - 10, value))} stale"

@@ -4,8 +4,10 @@ import importlib.util
 import re
 import shutil
 import subprocess
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import jsonschema
 import kubernetes_validate
@@ -353,3 +355,47 @@ def test_the_faster_window_of_a_budget_silences_the_slower_ones_of_that_budget_a
     assert _silences(page, ticket)
     assert not _silences(page, ticket | {"objective": "delivery_latency"})
     assert not _silences(ticket, ticket)
+
+
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+def _lies_in(interval: dict[str, Any], moment: datetime) -> bool:
+    """Whether a moment lies in one of Alertmanager's intervals of times and weekdays."""
+    local = moment.astimezone(ZoneInfo(interval["location"]))
+    clock = f"{local:%H:%M}"
+    return (
+        set(interval) <= {"times", "weekdays", "location"}
+        and any(one["start_time"] <= clock < one["end_time"] for one in interval.get("times", [_DAY]))
+        and _WEEKDAYS[local.weekday()] in interval.get("weekdays", _WEEKDAYS)
+    )
+
+
+_DAY = {"start_time": "00:00", "end_time": "24:00"}
+
+
+@pytest.mark.parametrize(
+    ("moment", "waits"),
+    [
+        ("2026-11-27T07:29+07:00", True),  # a Friday
+        ("2026-11-27T07:30+07:00", False),
+        ("2026-11-27T17:59+07:00", False),
+        ("2026-11-27T18:00+07:00", True),
+        ("2026-11-28T10:00+07:00", True),
+        ("2026-11-29T23:59+07:00", True),
+        ("2026-11-30T00:30+00:00", False),  # half past seven on Monday in Vietnam
+        ("2027-02-08T10:00+07:00", False),  # Tết: not in it, and so it is said
+    ],
+)
+def test_tickets_wait_for_the_morning_of_a_weekday_and_pages_for_nothing(moment: str, waits: bool) -> None:
+    config = yaml.safe_load((DEPLOY / "alertmanager" / "alertmanager.yml").read_text(encoding="utf-8"))
+    intervals = {one["name"]: one["time_intervals"] for one in config["time_intervals"]}
+    muted = {
+        route["receiver"]: any(
+            _lies_in(one, datetime.fromisoformat(moment))
+            for name in route.get("mute_time_intervals", ())
+            for one in intervals[name]
+        )
+        for route in config["route"]["routes"]
+    }
+    assert muted == {"load": False, "page": False, "ticket": waits}

@@ -181,6 +181,23 @@ def test_with_little_traffic_a_few_late_documents_call_nobody(late: int, firing:
     check(tmp_path, Story(2 * HOUR, series, [Firing(2 * HOUR, firing, burn)]), groups=[OBJECTIVES_GROUP])
 
 
+@pytest.mark.parametrize(("late", "firing"), [(9, 0), (12, 1)])
+def test_a_few_late_documents_of_one_agency_call_nobody_beside_a_busy_one(
+    late: int, firing: int, tmp_path: Path
+) -> None:
+    series: dict[str, str | None] = {
+        f'{DELIVERY}_count{{recipient="H54"}}': climb((HOUR, 0), (HOUR, late / HOUR)),
+        f'{DELIVERY}_bucket{{recipient="H54",le="900.0"}}': level((2 * HOUR, 0)),
+    }
+    name = 'alertname="DocaxisAgencyDeliveryLate"'
+    fires = [
+        Firing(2 * HOUR, firing, f'{name},window="1d",recipient="H54"'),
+        Firing(2 * HOUR, 0, f'{name},recipient="H53"'),
+        Firing(2 * HOUR, 0, 'alertname="DocaxisDeliveryLatencyBudgetBurn"'),  # 12 of thousands
+    ]
+    check(tmp_path, Story(2 * HOUR, series, fires), groups=[OBJECTIVES_GROUP])
+
+
 @pytest.mark.parametrize("code", ["20", "21"])
 def test_the_first_refusals_by_a_fault_of_the_axis_burn_the_budget(code: str, tmp_path: Path) -> None:
     """They begin where the worker does: at a series that it shows already, or at none."""
@@ -413,6 +430,16 @@ def test_announced_maintenance_silences_what_is_about_traffic(shift_h: int, firi
         Firing(minutes, 1, 'alertname="DocaxisRoleDown"'),
     ]
     check(tmp_path, Story(minutes, series | down, fires), objectives, groups=[ALERTS_GROUP])
+
+
+@pytest.mark.parametrize(("begins_h", "firing"), [(71, 0), (20, 1)], ids=["in it", "another time"])
+def test_announced_maintenance_silences_a_silent_agency_too(begins_h: int, firing: int, tmp_path: Path) -> None:
+    begins = datetime.fromtimestamp(0, UTC) + timedelta(hours=begins_h)
+    window = Maintenance(begins=begins, ends=begins + timedelta(hours=3), what="new brokers")
+    objectives = OBJECTIVES.model_copy(update={"maintenance": (window,)})
+    minutes, series, _ = TROUBLE["DocaxisAgencySilent"]
+    fires = [Firing(minutes, firing, 'alertname="DocaxisAgencySilent"')]
+    check(tmp_path, Story(minutes, series, fires), objectives, interval="10m", groups=[ALERTS_GROUP])
 
 
 def test_the_checked_in_rules_are_the_generated_ones_and_promtool_takes_them() -> None:

@@ -77,6 +77,10 @@ def _unowned(owned: str, component: str) -> str:
 
 
 _DOCUMENTS = c.STREAM_DOCUMENTS.name
+
+#: Of the states "stopped" calls nobody: a consumer of ours that ends, in order too, tells it for two minutes and then
+#: nothing. That it is missed DocaxisRoleDown and DocaxisPartitionsUnowned tell; a hub that is not ours and has died is
+#: "stalled", for its offsets stay with the broker.
 _LAG = c.LAG_STATE.name
 
 ALERTS: tuple[PlainAlert, ...] = (

@@ -225,6 +225,25 @@ def test_figures_that_are_not_fresh_are_told_by_ticket_only(lag: str | None, tmp
     check(tmp_path, story, groups=[OBJECTIVES_GROUP])
 
 
+def test_figures_that_are_fresh_again_end_each_pair_with_its_short_window(tmp_path: Path) -> None:
+    minutes, fresh_again = 9 * HOUR, 2 * HOUR
+    lag = level((HOUR, 1), (HOUR, 900), (minutes - fresh_again, 1))
+    moments = {
+        fresh_again: {"1h", "6h", "1d", "3d"},
+        fresh_again + 15: {"6h", "1d", "3d"},
+        fresh_again + 45: {"1d", "3d"},
+        fresh_again + 2 * HOUR + 15: {"3d"},
+        fresh_again + 6 * HOUR + 30: set[str](),
+    }
+    firing = [
+        Firing(minute, int(window in windows), f'alertname="DocaxisMonitorFreshnessBudgetBurn",window="{window}"')
+        for minute, windows in moments.items()
+        for window in ("1h", "6h", "1d", "3d")
+    ]
+    name = 'docaxis_monitor_lag_seconds{group="axis-streams",topic="sent"}'
+    check(tmp_path, Story(minutes, {name: lag}, firing), interval="5m", groups=[OBJECTIVES_GROUP])
+
+
 def test_nothing_fires_on_a_healthy_axis_for_three_days(tmp_path: Path) -> None:
     check(
         tmp_path,
@@ -286,7 +305,8 @@ SILENT: dict[str, tuple[int, dict[str, str | None]]] = {
     "DocaxisDeliveriesMisrouted": (
         _ONE, {'docaxis_stream_ledger_anomalies{kind="receipts_repeated"}': climb((_ONE, 500))}),
     "DocaxisLagRising": (_ONE, dict(lag_state([(111, LagState.CAUGHT_UP), (9, LagState.RISING)]))),
-    "DocaxisLagStalled": (_ONE, dict(lag_state([(_ONE, LagState.KEEPING_UP)]))),
+    # It is behind; and then it ended in order, and nothing is heard of it.
+    "DocaxisLagStalled": (_ONE, dict(lag_state([(114, LagState.KEEPING_UP), (6, LagState.STOPPED)]))),
     # A rolling restart: for a minute nobody owns some partitions.
     "DocaxisPartitionsUnowned": (_ONE, {"docaxis_hub_partitions": level((118, 4), (2, 2))}),
     # Offices are closed: night, weekend, Tết.

@@ -14,7 +14,7 @@ from docaxis.domain.event import Refusal, Sent
 from monitor.live.extras import Extras
 from monitor.reading import Readings
 from tests.support.browser import browser, opened
-from tests.support.events import SENT_US, refusal, sent
+from tests.support.events import SENT_US, delivered, receipt, refusal, sent
 from tests.support.live import RUN, Axis, Promised, busy_axis, served
 
 pytestmark = pytest.mark.slow
@@ -88,6 +88,48 @@ async def test_it_draws_the_charts_and_the_map(tmp_path: Path) -> None:
             assert await canvas.evaluate(painted) > 8, chart
             assert await page.locator(f"#{chart}").get_attribute("aria-label")
         await expect(page.locator("#heat-top button").first).to_be_visible()
+
+
+async def test_one_pair_stands_in_its_cell_and_its_agencies_have_their_figures() -> None:
+    axis, second_us = Axis(), 1_000_000
+    sent_us = axis.clock.wall_us()
+    for number in (1, 2, 3):
+        packet_id = f"G22.2026.{number:07d}.0"
+        event: dict[str, Any] = {"sender": "G22", "run": RUN, "sent_us": sent_us}
+        axis.fold("sent", sent(packet_id, ["H53"], intended_us=sent_us, **event))
+        axis.fold("delivered", delivered("H53", packet_id, **event))
+        received_us = sent_us + 30 * second_us
+        answer = receipt(packet_id, "H53", place=(0, number), intended_us=sent_us, received_us=received_us, **event)
+        axis.fold("status", answer)
+    axis.fold(
+        "sent",
+        sent("H53.2026.0000001.0", ["G01"], sender="H53", run=RUN, sent_us=sent_us, intended_us=sent_us),
+    )
+    axis.clock.advance_us(2 * 3600 * second_us)
+    axis.publish()
+    axis.tick(6)
+    positions = axis.registry.positions
+    drawn = """() => {
+        const { series, xAxis, yAxis } = echarts.getInstanceByDom(document.getElementById("heat")).getOption();
+        const cells = series[0].data.map(([x, y, , n]) => [yAxis[0].data[y], xAxis[0].data[x], y, x, n]);
+        return cells.filter((cell) => cell[4]);
+    }"""
+    async with served(axis) as url, browser() as one, opened(url, one, f"lang=en&run={RUN}") as page:
+        await expect(page.locator("#heat-top button").first).to_be_visible()
+        assert await page.evaluate(drawn) == [["G22", "H53", positions["G22"], positions["H53"], 3]]
+        await page.locator("#heat-modes button", has_text="waiting").click()
+        assert await page.evaluate(drawn) == [["H53", "G01", positions["H53"], positions["G01"], 1]]
+        ago = r"2 h( \d+ min)? ago"
+        figures = {  # sent, received, waiting, in the inbox, slowest, oldest, last seen, refused
+            "G22": ["3", "0", "0", "0", "–", "–", ago, "0"],
+            "H53": ["1", "3", "0", "0", "30 s", "–", ago, "0"],
+            "G01": ["0", "0", "1", "0", "–", r"2 h( \d+ min)?", "never", "0"],
+        }
+        heads = await page.locator("#agencies thead th").all_inner_texts()
+        assert (heads[5], heads[7]) == ("slowest (p99)", "last seen")
+        for code, wanted in figures.items():
+            row = page.locator("#agencies tbody tr", has=page.locator(".code", has_text=code))
+            await expect(row.locator("td")).to_have_text([re.compile(f"^{one}$") for one in wanted])
 
 
 async def test_each_open_question_is_one_click_away(tmp_path: Path) -> None:

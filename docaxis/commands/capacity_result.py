@@ -43,7 +43,7 @@ def answer_content(answer: Capacity, search: CapacitySearch, under: Circumstance
         "registry": str(registry_file) if registry_file is not None else None,
         "seed": loaded.workload.seed,
         "workload": loaded.content,
-        "workload_hash": loaded.hash,
+        "workload_hash": under.given.workload_hash,
         "started_us": under.started_us,
         "wall_seconds": round(under.wall_seconds, 3),
         "versions": {**versions(), "kafka": KAFKA_VERSION},

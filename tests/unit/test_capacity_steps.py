@@ -210,7 +210,7 @@ def test_the_answer_can_be_repeated_and_traced() -> None:
     assert shared <= set(content)
     assert shared <= set(Result.model_fields)
     assert (content["seed"], content["workload"]["seed"]) == (7, 7)
-    assert content["workload_hash"] == UNDER.given.loaded.hash != load_workload("steady").hash
+    assert content["workload_hash"] == UNDER.given.workload_hash != prepare("steady").workload_hash
     assert [one["run"] for one in content["steps"]] == [f"run-{one + 1}" for one in range(number)]
     options = content["search"]
     repeated = SearchPlan(options["start_rate"], options["rate_min"], options["rate_max"], measure_s=8, confirm_s=8)
@@ -223,7 +223,11 @@ def test_the_answer_can_be_repeated_and_traced() -> None:
 
 
 def test_a_step_keeps_seed_registry_and_the_files_that_the_workload_names(tmp_path: Path) -> None:
-    (tmp_path / "writers.json").write_text("{}", encoding="utf-8")
+    writers = (
+        '{"agencies": ["G22", "H35"], "pairs": [[0, 1, 3, 0]], "fan_outs": [[0, 1, 3]], "kinds": [[1, 0, 0, 3]], '
+        '"sizes": [1, 2]}'
+    )
+    (tmp_path / "writers.json").write_text(writers, encoding="utf-8")
     text = shipped()["steady"] + '\n[[traffic]]\nlike = "writers.json"\n'
     (tmp_path / "mine.toml").write_text(text, encoding="utf-8")
     name = str(tmp_path / "mine.toml")

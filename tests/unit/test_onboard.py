@@ -340,6 +340,17 @@ def test_the_report_of_an_onboarding_names_those_who_joined(tmp_path: Path) -> N
     assert "New agency H95" in output.read_text(encoding="utf-8")
 
 
+def test_an_onboarding_of_before_the_smallest_slowdown_was_told_has_a_report_too(tmp_path: Path) -> None:
+    result, _ = _concluded(tmp_path, room=Headroom(2.0, at_least=True))
+    told = result["onboarding"]
+    assert told.pop("smallest_slowdown")["agencies"] == told["agencies_compared"]
+    folder = tmp_path / "onboard-1"
+    (folder / "result.json").write_bytes(orjson.dumps(result))
+    registry = Registry.load(folder / "registry.csv")
+    assert "could not have been seen" not in report_html(load_run(folder), registry, Language.EN)
+    Console(file=io.StringIO()).print(onboarding_view(told, registry, Language.EN))
+
+
 def test_headroom_is_searched_for_above_the_load_alone(tmp_path: Path) -> None:
     """A hub that carries 1.5 times the load, and a generator that gives way at 1.5: found, and at least."""
     for late in (False, True):

@@ -135,9 +135,13 @@ async def test_the_same_agency_on_a_hub_without_a_limit_speaks_against_nothing(
 ) -> None:
     result, _ = await _onboarded(kafka, topic_settings, tmp_path, WORKLOAD.format(at_most="60 s"))
     told = result["onboarding"]
-    assert result["exit_code"] == 0, told["reasons"]
-    # One run a side: noise may make somebody slower, and that is all that may be told.
-    assert {reason["kind"] for reason in told["reasons"]} <= {"headroom unknown", "slower", "more slower"}
+    assert (told["answer"], result["exit_code"]) == ("ready with conditions", 0), told["reasons"]
+    # Headroom was not looked for. Beside it, all together may take longer, and then exactly what the comparison says;
+    # nobody waits by a tenth of the objective's minute longer, and three equal pairs would have shown it.
+    worse = [one["name"] for one in told["compared"] if one["judgement"] == "worse"]
+    expected = [("headroom unknown", ""), *(("slower together", name) for name in worse)]
+    assert [(reason["kind"], reason["subject"]) for reason in told["reasons"]] == expected
+    assert (told["smallest_slowdown"]["unseen"], told["smallest_slowdown"]["typical"]) == (0, 0.05)
     newcomer = told["newcomers"][0]
     share = newcomer["offered_per_second"] / result["rates"]["offered_deliveries_per_second"]
     assert newcomer["keeps_up"]

@@ -81,6 +81,10 @@ def test_every_row_of_an_edge_list_is_delivered_once_and_ties_keep_their_order(
     assert fidelity["complete"]
     assert (fidelity["documents_sent"], fidelity["pairs_differing"], fidelity["hours_differing"]) == (3000, 0, 0)
     assert fidelity["intended_error_us_max"] == 0
+    assert (result["command"], result["command_line"].split()[:2]) == ("replay", ["docaxis", "replay"])
+    assert result["files"].keys() == {"out/manifest.json"}
+    assert result["registry"]["file"] == "registry.csv"
+    assert "kafka" not in result["versions"], "of a cluster that is not ours nobody tells it"
     exchanged = finished(Exchanged.read(client_kwargs(kafka), topics.prefix, topic_settings.partitions, run))
     check_exactly_once(exchanged)
     assert result["ledger"]["delivered_once"] == 3000

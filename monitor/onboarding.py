@@ -2,16 +2,16 @@
 
     not ready               with the newcomers an objective is missed that was met without them, something is lost or
                             doubled, or a newcomer does not keep up with its own inbox
-    ready with conditions   all objectives are met, but little headroom is left, all agencies together get slower, or
-                            some of those already connected by more than anybody should have to accept, or could have
-                            without being seen
+    ready with conditions   all objectives are met, but little headroom is left, or all agencies together or some of
+                            those already connected get slower by more than anybody should have to accept, or could
+                            have without being seen
     ready                   none of that
     cannot tell             the runs do not carry a judgement: one is invalid, too few, or the baseline itself misses
                             what is asked of it
 
-Slower by more than anybody should have to accept is both: by a fifth, and by a tenth of what the objectives allow. A
-hub that gathers documents because more come takes some milliseconds longer, and no single agency has to be asked about
-those. If all together wait longer, beyond noise and the minimum effect, whoever answers for the axis should know.
+Slower by more than anybody should have to accept is both, of one agency and of all together: by a fifth, and by a tenth
+of what the objectives allow. A hub that gathers documents because more come takes some milliseconds longer: that is
+told, and nobody has to be asked about it.
 
 Who got slower is asked of all agencies at once, so chance alone would accuse some: the share of false accusations is
 held (`monitor.statistics.discoveries`), and a slowdown below the minimum effect accuses nobody. That nobody is accused
@@ -231,9 +231,9 @@ def judge_onboarding(
 ) -> OnboardingVerdict:
     """Judge runs without (`before`) and with (`after`) the newcomers.
 
-    `together` are the latencies of all agencies together that got worse, as `decide` has it, by name; `limit` is what
-    gave way with the newcomers, if that is known; `allowed_s` what the strictest objective allows a delivery to take, 0
-    if there is none.
+    `together` are the latencies of all agencies together that got seriously worse, by name; `limit` is what gave way
+    with the newcomers, if that is known; `allowed_s` what the strictest objective allows a delivery to take, 0 if there
+    is none.
     """
     unfit = tuple(_unfit(before, after))
     if unfit:

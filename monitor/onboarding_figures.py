@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from monitor.histogram import Histogram
-from monitor.onboarding import Headroom, Newcomer, OnboardingRun, OnboardingVerdict
+from monitor.onboarding import SLOWDOWN_SERIOUS, Headroom, Newcomer, OnboardingRun, OnboardingVerdict
 from monitor.onboarding_words import few_reasons, reason_text
 from monitor.run_folder import RunFolder
 from monitor.statistics import MINIMUM_EFFECT, Change, Judgement, change_of_series, decide
@@ -108,9 +108,15 @@ def compared(before: Sequence[RunFolder], after: Sequence[RunFolder], *, seed: i
     return rows
 
 
-def worse_together(rows: Iterable[Compared]) -> dict[str, Change]:
-    """Return by how much latencies over all agencies got worse, by name; the others are left out."""
-    return {one.name: one.change for one in rows if one.change is not None and one.judgement is Judgement.WORSE}
+def seriously_worse(rows: Iterable[Compared], accepted_s: float) -> dict[str, Change]:
+    """Return by how much latencies over all agencies got worse by more than anybody should have to accept, by name.
+
+    As of a single agency: beyond noise, by SLOWDOWN_SERIOUS, and by `accepted_s` seconds. What is less is told in the
+    comparison, and speaks against nobody: a hub that gathers documents because more come takes milliseconds longer.
+    """
+    worse = [one for one in rows if one.judgement is Judgement.WORSE and one.after - one.before >= accepted_s]
+    serious = {one.name: one.change for one in worse if one.change is not None}
+    return {name: change for name, change in serious.items() if change.estimate >= SLOWDOWN_SERIOUS}
 
 
 def _seconds(runs: Sequence[RunFolder], column: str) -> Floats:

@@ -35,8 +35,8 @@ from docaxis.domain.agency import Registry
 from docaxis.domain.errors import UsageError
 from docaxis.files import make_folder
 from docaxis.workload.model import Newcomer
-from monitor.onboarding import PAIRS_MAX, PAIRS_MIN, Answer, Headroom, judge_onboarding
-from monitor.onboarding_figures import Onboarding, compared, newcomer_of, run_of, worse_together
+from monitor.onboarding import PAIRS_MAX, PAIRS_MIN, SLOWDOWN_SHARE, Answer, Headroom, judge_onboarding
+from monitor.onboarding_figures import Onboarding, compared, newcomer_of, run_of, seriously_worse
 from monitor.onboarding_view import onboarding_view
 from monitor.report import REPORT, write_report
 from monitor.result import write_result
@@ -148,9 +148,8 @@ async def _find(runs: OnboardingRuns, registry: Registry, repeat: int, *, headro
         room, steps = await runs.headroom()
     allowed_s = min((one["at_most_s"] for one in runs.baseline.latencies), default=0.0)
     rows = compared(*([load_run(one.finished.folder) for one in side] for side in (without, together)))
-    verdict = judge_onboarding(
-        before, after, newcomers, room, limit=limit, allowed_s=allowed_s, together=worse_together(rows)
-    )
+    worse = seriously_worse(rows, SLOWDOWN_SHARE * allowed_s)
+    verdict = judge_onboarding(before, after, newcomers, room, limit=limit, allowed_s=allowed_s, together=worse)
     in_all = set.intersection(*(set(one.p99_s) for one in (*before, *after)))
     told = [
         {

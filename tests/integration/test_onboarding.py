@@ -136,11 +136,9 @@ async def test_the_same_agency_on_a_hub_without_a_limit_speaks_against_nothing(
     result, _ = await _onboarded(kafka, topic_settings, tmp_path, WORKLOAD.format(at_most="60 s"))
     told = result["onboarding"]
     assert (told["answer"], result["exit_code"]) == ("ready with conditions", 0), told["reasons"]
-    # Headroom was not looked for. Beside it, all together may take longer, and then exactly what the comparison says;
-    # nobody waits by a tenth of the objective's minute longer, and three equal pairs would have shown it.
-    worse = [one["name"] for one in told["compared"] if one["judgement"] == "worse"]
-    expected = [("headroom unknown", ""), *(("slower together", name) for name in worse)]
-    assert [(reason["kind"], reason["subject"]) for reason in told["reasons"]] == expected
+    # Headroom was not looked for. Nobody waits by a tenth of the objective's minute longer, neither one agency nor all
+    # together, and three equal pairs would have shown it.
+    assert [reason["kind"] for reason in told["reasons"]] == ["headroom unknown"]
     assert (told["smallest_slowdown"]["unseen"], told["smallest_slowdown"]["typical"]) == (0, 0.05)
     newcomer = told["newcomers"][0]
     share = newcomer["offered_per_second"] / result["rates"]["offered_deliveries_per_second"]

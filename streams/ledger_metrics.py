@@ -108,7 +108,7 @@ def _late_by_recipient(ledger: Ledger, is_late: npt.NDArray[np.bool_]) -> Int64s
     if not late:
         return np.zeros(0, np.int64)
     keys = np.fromiter(compress(ledger.open.sent_us, is_late.tolist()), np.int64, late)
-    return np.bincount(ledger.open.recipients(keys))
+    return ledger.open.owed_of(keys)
 
 
 def _first_sent_us(ledgers: Iterable[Ledger]) -> Iterator[int]:

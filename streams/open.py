@@ -4,8 +4,10 @@ Deliveries stay in the order in which their documents were read. What is owed is
 not look at every open delivery, of which there are as many as the axis is behind.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import repeat
+from operator import itemgetter
 
 import numpy as np
 
@@ -66,12 +68,14 @@ class Open:
         self.owed = np.zeros(0, np.int64)
         self._owe(np.array([self._recipient(key) for key in keys], np.int64), 1)
 
-    def recipients(self, keys: Int64s) -> Int64s:
-        """Return the number of the recipient of each of these open deliveries."""
-        numbers: Int64s = keys & RECIPIENT_MASK
-        for at in np.flatnonzero(keys < 0).tolist():
-            numbers[at] = self._recipient(int(keys[at]))
-        return numbers
+    def owed_of(self, keys: Int64s) -> Int64s:
+        """Return how many of these open deliveries are owed to whom, by number of the recipient."""
+        hashed = Counter(map(itemgetter(2), map(self.names.__getitem__, keys[keys < 0].tolist())))
+        # Few agencies, many deliveries: each is looked up once. Those beyond the last number share one.
+        numbers = np.fromiter(map(self._codes.index, hashed), np.int64, len(hashed))
+        owed = np.bincount(keys[keys >= 0] & RECIPIENT_MASK, minlength=int(numbers.max(initial=-1)) + 1)
+        np.add.at(owed, numbers, np.fromiter(hashed.values(), np.int64, len(hashed)))
+        return owed
 
     def _recipient(self, key: int) -> int:
         return key & RECIPIENT_MASK if key >= 0 else self._codes.index(self.names[key][2])

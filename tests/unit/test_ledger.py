@@ -1,5 +1,6 @@
 """The ledger's transitions by example: each way a delivery can go, and what each bound does."""
 
+import numpy as np
 import pytest
 
 from docaxis.domain.event import Receipt
@@ -251,3 +252,19 @@ def test_packets_for_nobody_beyond_their_bound_are_forgotten() -> None:
     for number in range(4):
         ledger.send([sent(f"G22.2021.{number + 1:07d}.0", recipients=[])])
     assert len(ledger.empty) == 2
+
+
+def test_what_some_open_deliveries_owe_is_told_by_number_of_the_recipient() -> None:
+    """Of keys that tell it and of those that do not, also where several agencies have no number of their own."""
+    codes = Codes([f"A{number:05d}" for number in range(CODES_MAX)])
+    ledger = Ledger(codes, LedgerBounds())
+    ledger.send(
+        [
+            sent("A00000.2021.0000001.0", ["A00001", "A00002", "beyond", "beyond too"], sender="A00000"),
+            sent("a foreign id", ["A00002", "beyond"], sender="A00000"),
+        ]
+    )
+    owed = ledger.open.owed_of(np.fromiter(ledger.open.sent_us, np.int64))
+    assert {number: int(owed[number]) for number in np.flatnonzero(owed)} == {1: 1, 2: 2, CODES_MAX: 3}
+    assert (owed == ledger.open.owed).all()
+    assert not ledger.open.owed_of(np.zeros(0, np.int64)).any()

@@ -159,8 +159,8 @@ class ServiceObjectives(_Strict):
         """Tell the file's objectives apart: rules and budgets are made of those that may be missed a little."""
         if not isinstance(content, dict) or not isinstance(content.get("objective"), list):
             return content
-        zero = [one for one in content["objective"] if isinstance(one, dict) and one.get("indicator") == "loss"]
-        kept = [one for one in content["objective"] if one not in zero]
+        zero = [one for one in content["objective"] if _has_no_budget(one)]
+        kept = [one for one in content["objective"] if not _has_no_budget(one)]
         return content | {"objective": kept} | ({"zero": zero} if zero else {})
 
     @model_validator(mode="after")
@@ -197,16 +197,31 @@ class ServiceObjectives(_Strict):
             UsageError: the file cannot be read or has faults; all of them are named.
         """
         source = files("docaxis.data") / "service_objectives.toml" if file is None else file
+        content: dict[str, Any] = {}
         try:
-            return cls.model_validate(tomllib.loads(source.read_text(encoding="utf-8")))
+            content = tomllib.loads(source.read_text(encoding="utf-8"))
+            return cls.model_validate(content)
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise UsageError(f"{source} cannot be read: {error}", next_step="name a TOML file") from error
         except ValidationError as error:
-            faults = [_fault(detail["loc"], detail["msg"]) for detail in error.errors(include_url=False)]
+            faults = [_fault(_in_file(one["loc"], content), one["msg"]) for one in error.errors(include_url=False)]
             raise UsageError(
                 "\n".join([f"{source} has faults:", *faults]),
                 next_step="see docaxis/data/service_objectives.toml for what each key means",
             ) from error
+
+
+def _has_no_budget(objective: Any) -> bool:
+    return isinstance(objective, dict) and objective.get("indicator") == "loss"
+
+
+def _in_file(place: tuple[int | str, ...], content: dict[str, Any]) -> tuple[int | str, ...]:
+    """Return where a fault stands in the file, which does not tell the objectives apart."""
+    match place:
+        case ("objective" | "zero" as kind, int(number), *rest):
+            alike = [n for n, one in enumerate(content["objective"]) if _has_no_budget(one) == (kind == "zero")]
+            return ("objective", alike[number], *rest)
+    return place
 
 
 def _fault(place: tuple[int | str, ...], message: str) -> str:

@@ -218,6 +218,13 @@ def test_a_worker_of_compose_fits_into_its_limit() -> None:
     assert at_most > 800e6  # the limit is no empty promise
 
 
+def test_what_counts_as_lost_is_the_same_to_the_objective_and_the_workers() -> None:
+    (promise,) = ServiceObjectives.load().zero
+    workers = [_roles()["stream"]["command"]]
+    workers += [command_of(dict(pods(one))["stream"]["spec"]["containers"][0]) for one in OVERLAYS.values()]
+    assert {parse_command(command)["lost_after"] for command in workers} == {promise.threshold_s}
+
+
 def _chosen(manifests: list[Manifest], selector: Manifest) -> set[str]:
     """Return the roles whose pods a selector chooses."""
     wanted = selector["matchLabels"].items()

@@ -504,12 +504,17 @@ def test_faults_of_an_objectives_file_are_told_together(tmp_path: Path, capsys: 
         '[[objective]]\nname = "a"\ntitle_en = "A"\ntitle_vi = "A"\ndescription = "d"\nindicator = "delivery"\n'
         "threshold_s = 7\ntarget = 0.99\n"
         '[[objective]]\nname = "b"\ntitle_en = "B"\ntitle_vi = "B"\ndescription = "d"\nindicator = "availability"\n'
-        "target = 1.5\ncolour = 3\n",
+        "target = 1.5\ncolour = 3\n"
+        '[[objective]]\nname = "c"\ntitle_en = "C"\ntitle_vi = "C"\ndescription = "d"\nindicator = "loss"\n'
+        "threshold_s = 600\ntarget = 0.999\n"
+        '[[objective]]\nname = "d"\ntitle_en = "D"\ntitle_vi = "D"\ndescription = "d"\nindicator = "routing"\n'
+        "threshold_s = 2.5\ntarget = 7\n",
         encoding="utf-8",
     )
     output = tmp_path / "rules.yml"
     assert main(["generate", "rules", "--objectives", str(file), "--output", str(output)]) == 2
     said = capsys.readouterr().err
-    for word in ("runbooks: ", "threshold_s 7.0 is no bucket", "objective.1.target", "objective.1.colour"):
+    places = [f"objective.{place}: " for place in ("1.target", "1.colour", "2.target", "3.target")]
+    for word in ("runbooks: ", "threshold_s 7.0 is no bucket", *places):
         assert word in said, said
     assert not output.exists()

@@ -62,7 +62,8 @@ def fit_workload(
         check_clocks(recording)
     known = Registry.load(registry) if registry else recording.registry()
     with engine() as connection:
-        canaries = attach(connection, [recording])
+        if canaries := attach(connection, [recording]):
+            print(left_out(canaries))
         profile(connection, "calendar" if clock == "calendar" else "sent", where)
         fitted, table = fit(connection), traffic_table(connection)
     _refuse_unknown(table, known)
@@ -73,8 +74,6 @@ def fit_workload(
         write_whole(beside, msgspec.json.encode(table))
         write_whole(out, text.encode())
         workload = fitted_workload(out)
-        if canaries:
-            print(left_out(canaries))
         _tell(fitted, table, offered_day(workload, known), expected_hours(workload.phases[0]), out)
     except BaseException:  # half of it would look like a workload
         for path in (out, beside):

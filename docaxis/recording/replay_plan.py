@@ -95,7 +95,10 @@ def prepare(connection: duckdb.DuckDBPyConnection, plan: ReplayPlan) -> Extent:
         "min(at_us), max(at_us) FROM planned"
     ).fetchall()[0]
     if not events:
-        raise UsageError("there is nothing to replay: no event fits", next_step="look at the options that choose")
+        unfit = f"; {canaries:,} events of canaries are left out" if canaries else ""
+        raise UsageError(
+            f"there is nothing to replay: no event fits{unfit}", next_step="look at the options that choose"
+        )
     return Extent(events, documents, int(deliveries), first, last, canaries)
 
 

@@ -214,6 +214,9 @@ def test_canaries_that_a_recording_holds_are_no_traffic(tmp_path: Path, capsys: 
     assert main(["inspect", str(recording.folder), "--json"]) == 0
     content = orjson.loads(capsys.readouterr().out)
     assert (content["canaries_left_out"], content["profile"]["documents"]) == (5, 2)
+    alone = record_events(tmp_path / "alone", with_a_canary()[1:-1])
+    assert main(["replay", "--dry-run", str(alone.folder)]) == 2
+    assert "no event fits; 5 events of canaries are left out" in capsys.readouterr().err
 
 
 def test_a_profile_counts_only_where_the_expression_holds(tmp_path: Path) -> None:
